@@ -24,7 +24,7 @@ class SyntheticCrawlOptions:
     seed: int = 0
     num_files: int = 4
     num_hosts: int | None = None
-    links_per_page: int = 72
+    links_per_page: int = 76
     recapture_fraction: float = 0.05
     other_response_fraction: float = 0.06
     count_variants: bool = True
@@ -32,14 +32,20 @@ class SyntheticCrawlOptions:
     def __post_init__(self) -> None:
         for name in ("num_pages", "num_files", "links_per_page"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be in [0, 2**64), got {self.seed}.")
         if self.num_hosts is not None and not 1 <= self.num_hosts <= self.num_pages:
-            raise ValueError(f"num_hosts must be in [1, num_pages = {self.num_pages}], got {self.num_hosts}.")
+            raise ValueError(
+                f"num_hosts must be in [1, num_pages = {self.num_pages}], got {self.num_hosts}."
+            )
         for name in ("recapture_fraction", "other_response_fraction"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be in [0, 1], got {getattr(self, name)}."
+                )
 
     @property
     def resolved_num_hosts(self) -> int:

@@ -14,7 +14,12 @@ from webgraph.synthetic_crawl.warc_records import (
 
 
 def wat_record(
-    described: Record, *, payload: dict[str, Any], container: dict[str, Any], target_uri: str, record_id: str
+    described: Record,
+    *,
+    payload: dict[str, Any],
+    container: dict[str, Any],
+    target_uri: str,
+    record_id: str,
 ) -> Record:
     """The `metadata` record about one record; `payload` is its Payload-Metadata."""
     headers = dict(described.headers)
@@ -41,7 +46,9 @@ def wat_record(
     )
 
 
-def container(*, filename: str, offset: int, described: Record, compressed_length: int) -> dict[str, Any]:
+def container(
+    *, filename: str, offset: int, described: Record, compressed_length: int
+) -> dict[str, Any]:
     """Where in its WARC file the record lies; numbers are strings, and the CRC is signed, as Java has it."""
     crc = zlib.crc32(described.content)
     return {
@@ -67,7 +74,9 @@ def warcinfo_payload(block: bytes, fields: Headers) -> dict[str, Any]:
     }
 
 
-def request_payload(block: bytes, *, path: str, headers: Headers, headers_length: int) -> dict[str, Any]:
+def request_payload(
+    block: bytes, *, path: str, headers: Headers, headers_length: int
+) -> dict[str, Any]:
     """Payload-Metadata of a request record."""
     return {
         "Actual-Content-Type": "application/http; msgtype=request",
@@ -94,7 +103,11 @@ def response_payload(
     return {
         "Actual-Content-Type": "application/http; msgtype=response",
         "HTTP-Response-Metadata": {
-            "Response-Message": {"Status": str(status), "Version": "HTTP/1.1", "Reason": reason},
+            "Response-Message": {
+                "Status": str(status),
+                "Version": "HTTP/1.1",
+                "Reason": reason,
+            },
             "Headers-Length": str(headers_length),
             "Headers": _gather_headers(headers),
             **({} if html_metadata is None else {"HTML-Metadata": html_metadata}),
