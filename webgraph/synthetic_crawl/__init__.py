@@ -8,12 +8,7 @@ DIR/truth/truth.json              options, counts, nodes and edges of the six de
 
 from webgraph.synthetic_crawl.crawl import SyntheticCrawl, write_synthetic_crawl
 from webgraph.synthetic_crawl.options import SyntheticCrawlOptions
-from webgraph.synthetic_crawl.truth import (
-    CrawlCounts,
-    VariantCounts,
-    read_truth_outlinks,
-    variant_counts,
-)
+from webgraph.synthetic_crawl.truth import CrawlCounts, VariantCounts, read_truth_outlinks, variant_counts
 
 __all__ = [
     "CrawlCounts",

@@ -35,14 +35,10 @@ class Address:
         return f"{self.scheme}://{self.authority}"
 
 
-def make_address(
-    host: Host, directory: str, name: str, query: str, title: str
-) -> Address:
+def make_address(host: Host, directory: str, name: str, query: str, title: str) -> Address:
     """An address on a crawled host."""
     url = f"{host.scheme}://{host.name}{directory}{name}{query}"
-    return Address(
-        host.scheme, host.name, host.display_name, directory, name, query, url, title
-    )
+    return Address(host.scheme, host.name, host.display_name, directory, name, query, url, title)
 
 
 def page_address(host: Host, page: int) -> Address:
@@ -76,6 +72,4 @@ def external_address(number: int) -> Address:
     name = "" if number % 3 else f"item-{number}.html"
     query = "?a=1&b=two" if number % 9 == 6 else ""
     url = f"{scheme}://{authority}/{name}{query}"
-    return Address(
-        scheme, authority, authority, "/", name, query, url, f"External {number}"
-    )
+    return Address(scheme, authority, authority, "/", name, query, url, f"External {number}")

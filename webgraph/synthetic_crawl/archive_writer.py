@@ -17,9 +17,7 @@ from webgraph.synthetic_crawl.warc_records import (
     warc_date,
 )
 
-_FILES_WITH_BRACKETS = (
-    4  # one file in so many has WARC-Target-URI in angle brackets, as wget writes it
-)
+_FILES_WITH_BRACKETS = 4  # one file in so many has WARC-Target-URI in angle brackets, as wget writes it
 
 
 class ArchiveWriter:
@@ -49,10 +47,7 @@ class ArchiveWriter:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._warc.close()
         self._wat.close()
@@ -68,18 +63,10 @@ class ArchiveWriter:
     def _write_request(self, capture: Capture, uri: str, request_id: str) -> None:
         url = urlsplit(capture.target_uri)
         path = f"{url.path or '/'}?{url.query}" if url.query else url.path or "/"
-        headers = (
-            ("Host", url.netloc.lower()),
-            ("User-Agent", "synthetic-crawl/1.0"),
-            ("Accept-Encoding", "gzip"),
-        )
+        headers = (("Host", url.netloc.lower()), ("User-Agent", "synthetic-crawl/1.0"), ("Accept-Encoding", "gzip"))
         block, headers_length = http_block(f"GET {path} HTTP/1.1", headers, b"")
-        record = Record.make(
-            self._http_record_headers("request", uri, request_id, block), block
-        )
-        payload = wat_records.request_payload(
-            block, path=path, headers=headers, headers_length=headers_length
-        )
+        record = Record.make(self._http_record_headers("request", uri, request_id, block), block)
+        payload = wat_records.request_payload(block, path=path, headers=headers, headers_length=headers_length)
         self._write_pair(record, payload, uri)
 
     def _write_response(self, capture: Capture, uri: str, request_id: str) -> None:
@@ -103,11 +90,7 @@ class ArchiveWriter:
         self._write_pair(Record.make(warc_headers, block), payload, uri)
 
     def _response_headers(self, capture: Capture) -> Headers:
-        headers = [
-            ("Server", "nginx"),
-            ("Date", http_date(self._seconds)),
-            ("Content-Type", capture.content_type),
-        ]
+        headers = [("Server", "nginx"), ("Date", http_date(self._seconds)), ("Content-Type", capture.content_type)]
         if capture.content_encoding is not None:
             headers.append(("Content-Encoding", capture.content_encoding))
         if capture.location is not None:
@@ -116,9 +99,7 @@ class ArchiveWriter:
             headers += [("Set-Cookie", "language=en"), ("Set-Cookie", "theme=light")]
         return (*headers, ("Content-Length", str(len(capture.body))))
 
-    def _http_record_headers(
-        self, kind: str, uri: str, identifier: str, block: bytes
-    ) -> Headers:
+    def _http_record_headers(self, kind: str, uri: str, identifier: str, block: bytes) -> Headers:
         return (
             ("WARC-Type", kind),
             ("WARC-Date", warc_date(self._seconds)),
@@ -130,18 +111,10 @@ class ArchiveWriter:
         )
 
     def _write_warcinfos(self) -> None:
-        fields = (
-            ("software", "synthetic-crawl/1.0"),
-            ("format", "WARC File Format 1.0"),
-            ("robots", "ignore"),
-        )
+        fields = (("software", "synthetic-crawl/1.0"), ("format", "WARC File Format 1.0"), ("robots", "ignore"))
         self._append_wat(self._warcinfo("wat warcinfo", self.wat_path.name, fields))
         record = self._warcinfo("warcinfo", self.warc_path.name, fields)
-        self._write_pair(
-            record,
-            wat_records.warcinfo_payload(record.block, fields),
-            self.warc_path.name,
-        )
+        self._write_pair(record, wat_records.warcinfo_payload(record.block, fields), self.warc_path.name)
 
     def _warcinfo(self, name: str, filename: str, fields: Headers) -> Record:
         block = "".join(f"{key}: {value}\r\n" for key, value in fields).encode()
@@ -155,28 +128,19 @@ class ArchiveWriter:
         )
         return Record.make(headers, block)
 
-    def _write_pair(
-        self, record: Record, payload: dict[str, Any], target_uri: str
-    ) -> None:
+    def _write_pair(self, record: Record, payload: dict[str, Any], target_uri: str) -> None:
         """Appends a record to the WARC file and what is known of it to the WAT file."""
         offset = self._warc.tell()
         compressed = record.compress()
         self._warc.write(compressed)
         self.num_records += 1
         container = wat_records.container(
-            filename=self.warc_path.name,
-            offset=offset,
-            described=record,
-            compressed_length=len(compressed),
+            filename=self.warc_path.name, offset=offset, described=record, compressed_length=len(compressed)
         )
         identifier = self._record_id(f"wat {self.num_records}")
         self._append_wat(
             wat_records.wat_record(
-                record,
-                payload=payload,
-                container=container,
-                target_uri=target_uri,
-                record_id=identifier,
+                record, payload=payload, container=container, target_uri=target_uri, record_id=identifier
             )
         )
 

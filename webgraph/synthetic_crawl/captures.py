@@ -10,12 +10,7 @@ import numpy as np
 from webgraph.synthetic_crawl.addresses import Address, make_address
 from webgraph.synthetic_crawl.documents import Document
 from webgraph.synthetic_crawl.hosts import Host
-from webgraph.synthetic_crawl.hrefs import (
-    BROKEN_HREFS,
-    NON_HTTP_HREFS,
-    Base,
-    spell_target_uri,
-)
+from webgraph.synthetic_crawl.hrefs import BROKEN_HREFS, NON_HTTP_HREFS, Base, spell_target_uri
 from webgraph.synthetic_crawl.options import SyntheticCrawlOptions
 from webgraph.synthetic_crawl.site_graph import HostLinks
 
@@ -63,16 +58,10 @@ class PageCaptures:
     captures: tuple[Capture, ...]
 
 
-def host_captures(
-    host: Host, hosts: list[Host], options: SyntheticCrawlOptions
-) -> Iterator[PageCaptures]:
+def host_captures(host: Host, hosts: list[Host], options: SyntheticCrawlOptions) -> Iterator[PageCaptures]:
     """Everything fetched from one host, in a fixed order."""
     links = HostLinks(host, hosts, options)
-    every = (
-        max(1, round(1 / options.other_response_fraction))
-        if options.other_response_fraction
-        else 0
-    )
+    every = max(1, round(1 / options.other_response_fraction)) if options.other_response_fraction else 0
     for page in range(host.size):
         yield _page_captures(links, page, options)
         serial = host.index + page
@@ -80,40 +69,23 @@ def host_captures(
             yield _other_response(links, page, serial // every, options)
 
 
-def _page_captures(
-    links: HostLinks, page: int, options: SyntheticCrawlOptions
-) -> PageCaptures:
+def _page_captures(links: HostLinks, page: int, options: SyntheticCrawlOptions) -> PageCaptures:
     host, rng = links.host, links.rng
     address = links.address(host, page)
-    targets = (
-        []
-        if page % _PAGES_WITHOUT_LINKS == _PAGES_WITHOUT_LINKS - 1
-        else links.first_links(page)
-    )
+    targets = [] if page % _PAGES_WITHOUT_LINKS == _PAGES_WITHOUT_LINKS - 1 else links.first_links(page)
     file_index = (host.index + page) % options.num_files
     document = _write_document(links, address, page, targets)
     captures = [_html_capture(host, address.url, file_index, 200, document)]
     if rng.random() < options.recapture_fraction:
         target_uri = spell_target_uri(address, int(rng.integers(4)))
         status = 404 if rng.random() < _RECAPTURES_GONE else 200
-        document = _write_document(
-            links, address, page, links.later_links(page, targets) if targets else []
-        )
-        captures.append(
-            _html_capture(
-                host, target_uri, (file_index + 1) % options.num_files, status, document
-            )
-        )
+        document = _write_document(links, address, page, links.later_links(page, targets) if targets else [])
+        captures.append(_html_capture(host, target_uri, (file_index + 1) % options.num_files, status, document))
     return PageCaptures(url=address.url, captures=tuple(captures))
 
 
 def _html_capture(
-    host: Host,
-    target_uri: str,
-    file_index: int,
-    status: int,
-    document: Document,
-    location: str | None = None,
+    host: Host, target_uri: str, file_index: int, status: int, document: Document, location: str | None = None
 ) -> Capture:
     body = document.body()
     return Capture(
@@ -121,9 +93,7 @@ def _html_capture(
         file_index=file_index,
         status=status,
         content_type="text/html; charset=utf-8",
-        body=gzip.compress(body, compresslevel=6, mtime=0)
-        if host.gzip_bodies
-        else body,
+        body=gzip.compress(body, compresslevel=6, mtime=0) if host.gzip_bodies else body,
         content_encoding="gzip" if host.gzip_bodies else None,
         location=location,
         html_metadata=document.metadata(),
@@ -131,17 +101,11 @@ def _html_capture(
     )
 
 
-def _write_document(
-    links: HostLinks, address: Address, page: int, targets: list[Address]
-) -> Document:
+def _write_document(links: HostLinks, address: Address, page: int, targets: list[Address]) -> Document:
     """Writes a page's HTML; a page without targets has no links at all."""
     rng = links.rng
     base, base_href = _choose_base(address, page)
-    document = Document(
-        title=f"{address.title} of {links.host.display_name}",
-        base=base,
-        base_href=base_href,
-    )
+    document = Document(title=f"{address.title} of {links.host.display_name}", base=base, base_href=base_href)
     document.add_decoy(page)
     if not targets:
         return document
@@ -183,26 +147,16 @@ def _choose_base(address: Address, page: int) -> tuple[Base, str | None]:
     return Base(address.scheme, address.authority, directory, name, url), href
 
 
-def _other_response(
-    links: HostLinks, page: int, kind: int, options: SyntheticCrawlOptions
-) -> PageCaptures:
+def _other_response(links: HostLinks, page: int, kind: int, options: SyntheticCrawlOptions) -> PageCaptures:
     """A redirect, an error or a file, numbered after a page beside it."""
     host = links.host
     file_index = (host.index + page + 2) % options.num_files
     target = links.address(host, page)
     if kind % 3 == 2:
         address = make_address(host, "/files/", f"report-{page}.pdf", "", "Report")
-        body = (
-            b"%PDF-1.4\n"
-            + f"% report {page}: <a href='/in-a-file.html'>not a link</a>\n".encode()
-            * 4
-        )
+        body = b"%PDF-1.4\n" + f"% report {page}: <a href='/in-a-file.html'>not a link</a>\n".encode() * 4
         capture = Capture(
-            target_uri=address.url,
-            file_index=file_index,
-            status=200,
-            content_type="application/pdf",
-            body=body,
+            target_uri=address.url, file_index=file_index, status=200, content_type="application/pdf", body=body
         )
         return PageCaptures(url=address.url, captures=(capture,))
     name = f"moved-{page}.html" if kind % 3 == 0 else f"missing-{page}.html"

@@ -43,18 +43,14 @@ class SyntheticCrawl:
         return read_truth_outlinks(self.truth_pages_path)
 
 
-def write_synthetic_crawl(
-    directory: str | pathlib.Path, options: SyntheticCrawlOptions
-) -> SyntheticCrawl:
+def write_synthetic_crawl(directory: str | pathlib.Path, options: SyntheticCrawlOptions) -> SyntheticCrawl:
     """Writes a crawl into a new or empty directory, host by host, in memory that does not grow with the pages.
 
     Only `count_variants` holds the graph in memory. The same options give the same bytes.
     """
     directory = pathlib.Path(directory)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise FileExistsError(
-            f"{directory} is not an empty directory; name a new one for the synthetic crawl."
-        )
+        raise FileExistsError(f"{directory} is not an empty directory; name a new one for the synthetic crawl.")
     counts = CrawlCounts()
     graph: dict[str, set[str]] = {}
     hosts = plan_hosts(options)
@@ -83,9 +79,7 @@ def write_synthetic_crawl(
         counts=counts,
         variants=default_variant_counts(graph) if options.count_variants else {},
     )
-    write_truth_json(
-        crawl.truth_json_path, dataclasses.asdict(options), counts, crawl.variants
-    )
+    write_truth_json(crawl.truth_json_path, dataclasses.asdict(options), counts, crawl.variants)
     return crawl
 
 
@@ -93,14 +87,8 @@ def _count_page(page: PageCaptures, counts: CrawlCounts) -> set[str] | None:
     """Counts a page's captures and merges their outlinks; None where no capture of it is a page."""
     counts.responses += len(page.captures)
     counts.not_200 += sum(capture.status != 200 for capture in page.captures)
-    counts.not_html += sum(
-        capture.status == 200 and not capture.is_page for capture in page.captures
-    )
-    documents = [
-        capture.document
-        for capture in page.captures
-        if capture.is_page and capture.document is not None
-    ]
+    counts.not_html += sum(capture.status == 200 and not capture.is_page for capture in page.captures)
+    documents = [capture.document for capture in page.captures if capture.is_page and capture.document is not None]
     if not documents:
         return None
     counts.pages += 1

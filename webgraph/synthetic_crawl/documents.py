@@ -20,9 +20,7 @@ class Document:
     """Collects one page's links, as HTML, as WAT metadata, and as the canonical URLs that they mean."""
 
     def __init__(self, *, title: str, base: Base, base_href: str | None) -> None:
-        self.targets: list[
-            str
-        ] = []  # canonical, of A and AREA links, in order, repeated as written
+        self.targets: list[str] = []  # canonical, of A and AREA links, in order, repeated as written
         self.num_not_http = 0
         self.num_not_a_url = 0
         self._base = base
@@ -34,14 +32,7 @@ class Document:
         self._head: dict[str, Any] = {"Metas": [{"charset": "utf-8"}], "Title": title}
         if base_href is not None:
             self._head["Base"] = base_href
-        self._head["Link"] = [
-            {
-                "path": "LINK@/href",
-                "url": "/style.css",
-                "rel": "stylesheet",
-                "type": "text/css",
-            }
-        ]
+        self._head["Link"] = [{"path": "LINK@/href", "url": "/style.css", "rel": "stylesheet", "type": "text/css"}]
         self._links: list[dict[str, str]] = []
 
     def add_link(self, target: Address, code: int, *, nofollow: bool = False) -> None:
@@ -54,9 +45,7 @@ class Document:
         """An `<area href>` of an image map, which counts as a link too."""
         href = spell_href(target, self._base, code)
         self.targets.append(target.url)
-        self._html.append(
-            f'<map name="m"><area shape="default" href="{html.escape(href)}"></map>\n'
-        )
+        self._html.append(f'<map name="m"><area shape="default" href="{html.escape(href)}"></map>\n')
         self._links.append({"path": "AREA@/href", "url": href})
 
     def add_link_to_base(self, href: str) -> None:
@@ -76,19 +65,11 @@ class Document:
 
     def add_unselected(self) -> None:
         """Links that the default selection does not take: an image, a form, a frame."""
-        self._html.append(
-            '<img src="/images/logo.png" alt="Logo"><form action="/search" method="get"></form>\n'
-        )
-        self._html.append(
-            '<iframe src="https://video.example.com/embed?v=1&amp;t=2"></iframe>\n'
-        )
-        self._links.append(
-            {"path": "IMG@/src", "url": "/images/logo.png", "alt": "Logo"}
-        )
+        self._html.append('<img src="/images/logo.png" alt="Logo"><form action="/search" method="get"></form>\n')
+        self._html.append('<iframe src="https://video.example.com/embed?v=1&amp;t=2"></iframe>\n')
+        self._links.append({"path": "IMG@/src", "url": "/images/logo.png", "alt": "Logo"})
         self._links.append({"path": "FORM@/action", "url": "/search", "method": "get"})
-        self._links.append(
-            {"path": "IFRAME@/src", "url": "https://video.example.com/embed?v=1&t=2"}
-        )
+        self._links.append({"path": "IFRAME@/src", "url": "https://video.example.com/embed?v=1&t=2"})
 
     def add_decoy(self, number: int) -> None:
         """Text that looks like a link and is none."""
@@ -105,11 +86,7 @@ class Document:
 
     def metadata(self) -> dict[str, Any]:
         """The value of `HTML-Metadata`."""
-        return (
-            {"Head": self._head, "Links": self._links}
-            if self._links
-            else {"Head": self._head}
-        )
+        return {"Head": self._head, "Links": self._links} if self._links else {"Head": self._head}
 
     def _anchor(self, href: str, text: str, rel: str | None) -> None:
         written = html.escape(href)
@@ -118,6 +95,4 @@ class Document:
             self._links.append({"path": "A@/href", "url": href, "text": text})
         else:
             self._html.append(f"<li><A rel={rel} HREF='{written}'>{text}</A>\n")
-            self._links.append(
-                {"path": "A@/href", "url": href, "rel": rel, "text": text}
-            )
+            self._links.append({"path": "A@/href", "url": href, "rel": rel, "text": text})

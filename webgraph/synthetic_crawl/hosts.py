@@ -9,31 +9,8 @@ import xxhash
 from webgraph.synthetic_crawl.options import SyntheticCrawlOptions
 
 _TLDS = ("de", "com", "in", "org")  # by rank, so that each has large and small hosts
-_FIRST_WORDS = (
-    "alpine",
-    "berg",
-    "cedar",
-    "delta",
-    "eisen",
-    "falcon",
-    "ganga",
-    "harbour",
-    "indus",
-    "kiesel",
-    "lotus",
-)
-_LAST_WORDS = (
-    "atlas",
-    "bazaar",
-    "chronik",
-    "docs",
-    "forum",
-    "garten",
-    "kitchen",
-    "library",
-    "markt",
-    "notes",
-)
+_FIRST_WORDS = ("alpine", "berg", "cedar", "delta", "eisen", "falcon", "ganga", "harbour", "indus", "kiesel", "lotus")
+_LAST_WORDS = ("atlas", "bazaar", "chronik", "docs", "forum", "garten", "kitchen", "library", "markt", "notes")
 _HOSTS_IN_COMMUNITY = 8
 _SIZE_EXPONENT = 1.0
 
@@ -82,9 +59,7 @@ def plan_hosts(options: SyntheticCrawlOptions) -> list[Host]:
                 display_name=display_name,
                 size=size,
                 community=(habits >> 8) % num_communities,
-                num_topics=max(
-                    1, min(2, size // 24), round(size / options.links_per_page)
-                ),
+                num_topics=max(1, min(2, size // 24), round(size / options.links_per_page)),
                 style=UrlStyle((habits >> 16) % len(UrlStyle)),
                 gzip_bodies=(habits >> 24) % 7 == 0,
             )
@@ -95,9 +70,7 @@ def plan_hosts(options: SyntheticCrawlOptions) -> list[Host]:
 def _host_sizes(num_pages: int, num_hosts: int) -> list[int]:
     """Zipf sizes, each at least 1, that sum to `num_pages`; what rounding leaves goes to the largest host."""
     weights = np.arange(1, num_hosts + 1, dtype=np.float64) ** -_SIZE_EXPONENT
-    sizes = 1 + np.floor((num_pages - num_hosts) * weights / weights.sum()).astype(
-        np.int64
-    )
+    sizes = 1 + np.floor((num_pages - num_hosts) * weights / weights.sum()).astype(np.int64)
     sizes[0] += num_pages - int(sizes.sum())
     return [int(size) for size in sizes]
 

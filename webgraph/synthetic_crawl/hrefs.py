@@ -53,11 +53,7 @@ def _absolute(target: Address, _base: Base) -> str:
 
 
 def _protocol_relative(target: Address, base: Base) -> str:
-    return (
-        target.url.removeprefix(f"{base.scheme}:")
-        if target.scheme == base.scheme
-        else target.url
-    )
+    return target.url.removeprefix(f"{base.scheme}:") if target.scheme == base.scheme else target.url
 
 
 def _default_port(target: Address, _base: Base) -> str:
@@ -79,9 +75,7 @@ def _dotted_absolute(target: Address, _base: Base) -> str:
 
 
 def _credentials(target: Address, _base: Base) -> str:
-    return (
-        f"{target.scheme}://guest:secret@{target.authority}{target.path}{target.query}"
-    )
+    return f"{target.scheme}://guest:secret@{target.authority}{target.path}{target.query}"
 
 
 def _spaced(target: Address, _base: Base) -> str:

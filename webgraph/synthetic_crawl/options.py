@@ -32,20 +32,14 @@ class SyntheticCrawlOptions:
     def __post_init__(self) -> None:
         for name in ("num_pages", "num_files", "links_per_page"):
             if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be in [0, 2**64), got {self.seed}.")
         if self.num_hosts is not None and not 1 <= self.num_hosts <= self.num_pages:
-            raise ValueError(
-                f"num_hosts must be in [1, num_pages = {self.num_pages}], got {self.num_hosts}."
-            )
+            raise ValueError(f"num_hosts must be in [1, num_pages = {self.num_pages}], got {self.num_hosts}.")
         for name in ("recapture_fraction", "other_response_fraction"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"{name} must be in [0, 1], got {getattr(self, name)}."
-                )
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}.")
 
     @property
     def resolved_num_hosts(self) -> int:

@@ -67,10 +67,7 @@ class TruthWriter:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._flush()
         self._writer.close()
@@ -85,63 +82,43 @@ class TruthWriter:
 
     def _flush(self) -> None:
         if self._urls:
-            self._writer.write_table(
-                pa.table([self._urls, self._outlinks], schema=_SCHEMA)
-            )
+            self._writer.write_table(pa.table([self._urls, self._outlinks], schema=_SCHEMA))
         self._urls, self._outlinks, self._pending_links = [], [], 0
 
 
 def read_truth_outlinks(path: pathlib.Path) -> dict[str, set[str]]:
     """Reads `pages.parquet` whole: page -> distinct outlinks."""
     table = pq.read_table(path)
-    urls, outlinks = (
-        table.column("url").to_pylist(),
-        table.column("outlinks").to_pylist(),
-    )
+    urls, outlinks = (table.column("url").to_pylist(), table.column("outlinks").to_pylist())
     return {url: set(links) for url, links in zip(urls, outlinks, strict=True)}
 
 
 def write_truth_json(
-    path: pathlib.Path,
-    options: dict[str, object],
-    counts: CrawlCounts,
-    variants: dict[str, VariantCounts],
+    path: pathlib.Path, options: dict[str, object], counts: CrawlCounts, variants: dict[str, VariantCounts]
 ) -> None:
     """Writes the counts, keys in a fixed order."""
     value = {
         "options": options,
         "counts": dataclasses.asdict(counts),
-        "variants": {
-            name: dataclasses.asdict(variant) for name, variant in variants.items()
-        },
+        "variants": {name: dataclasses.asdict(variant) for name, variant in variants.items()},
     }
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def default_variant_counts(outlinks: dict[str, set[str]]) -> dict[str, VariantCounts]:
     """The six default variants, by name."""
-    return {
-        name: variant_counts(outlinks, tld, k) for name, tld, k in _DEFAULT_VARIANTS
-    }
+    return {name: variant_counts(outlinks, tld, k) for name, tld, k in _DEFAULT_VARIANTS}
 
 
-def variant_counts(
-    outlinks: dict[str, set[str]], tld: str | None, k: int
-) -> VariantCounts:
+def variant_counts(outlinks: dict[str, set[str]], tld: str | None, k: int) -> VariantCounts:
     """One pass of the degree rule: at least k distinct outlinks and k distinct inlinks within the TLD."""
     graph = outlinks if tld is None else _under_tld(outlinks, tld)
     in_degree: dict[str, int] = {}
     for links in graph.values():
         for link in links:
             in_degree[link] = in_degree.get(link, 0) + 1
-    kept = {
-        page
-        for page, links in graph.items()
-        if len(links) >= k and in_degree.get(page, 0) >= k
-    }
-    return VariantCounts(
-        nodes=len(kept), edges=sum(len(graph[page] & kept) for page in kept)
-    )
+    kept = {page for page, links in graph.items() if len(links) >= k and in_degree.get(page, 0) >= k}
+    return VariantCounts(nodes=len(kept), edges=sum(len(graph[page] & kept) for page in kept))
 
 
 def top_level_domain(url: str) -> str | None:
@@ -161,8 +138,4 @@ def _under_tld(outlinks: dict[str, set[str]], tld: str) -> dict[str, set[str]]:
             answer = known[url] = top_level_domain(url) == tld
         return answer
 
-    return {
-        page: {link for link in links if is_under(link)}
-        for page, links in outlinks.items()
-        if is_under(page)
-    }
+    return {page: {link for link in links if is_under(link)} for page, links in outlinks.items() if is_under(page)}

@@ -12,9 +12,7 @@ import xxhash
 
 Headers = Sequence[tuple[str, str]]
 
-_GZIP_WINDOW = (
-    31  # zlib's code for a gzip member, whose header then holds no time and no name
-)
+_GZIP_WINDOW = 31  # zlib's code for a gzip member, whose header then holds no time and no name
 _COMPRESSION_LEVEL = 5
 _CRAWL_START = datetime.datetime(2025, 1, 13, tzinfo=datetime.UTC)
 GZIP_HEADER_LENGTH = 10
@@ -36,12 +34,7 @@ class Record:
         headers = (*headers, ("Content-Length", str(len(block))))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = f"WARC/1.0\r\n{lines}\r\n".encode()
-        return cls(
-            headers=headers,
-            block=block,
-            header_length=len(head),
-            content=b"".join((head, block, b"\r\n\r\n")),
-        )
+        return cls(headers=headers, block=block, header_length=len(head), content=b"".join((head, block, b"\r\n\r\n")))
 
     def compress(self) -> bytes:
         """The record as one gzip member."""
@@ -51,10 +44,7 @@ class Record:
 
 def sha1_digest(data: bytes) -> str:
     """A digest as WARC headers hold it: base32 of SHA-1."""
-    return (
-        "sha1:"
-        + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
-    )
+    return "sha1:" + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
 
 
 def record_id(name: str, seed: int) -> str:
@@ -65,9 +55,7 @@ def record_id(name: str, seed: int) -> str:
 
 def warc_date(seconds: int) -> str:
     """A WARC-Date so many seconds after the start of the crawl."""
-    return (_CRAWL_START + datetime.timedelta(seconds=seconds)).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+    return (_CRAWL_START + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def http_date(seconds: int) -> str:

@@ -4,22 +4,11 @@ import json
 import zlib
 from typing import Any
 
-from webgraph.synthetic_crawl.warc_records import (
-    GZIP_FOOTER_LENGTH,
-    GZIP_HEADER_LENGTH,
-    Headers,
-    Record,
-    sha1_digest,
-)
+from webgraph.synthetic_crawl.warc_records import GZIP_FOOTER_LENGTH, GZIP_HEADER_LENGTH, Headers, Record, sha1_digest
 
 
 def wat_record(
-    described: Record,
-    *,
-    payload: dict[str, Any],
-    container: dict[str, Any],
-    target_uri: str,
-    record_id: str,
+    described: Record, *, payload: dict[str, Any], container: dict[str, Any], target_uri: str, record_id: str
 ) -> Record:
     """The `metadata` record about one record; `payload` is its Payload-Metadata."""
     headers = dict(described.headers)
@@ -46,9 +35,7 @@ def wat_record(
     )
 
 
-def container(
-    *, filename: str, offset: int, described: Record, compressed_length: int
-) -> dict[str, Any]:
+def container(*, filename: str, offset: int, described: Record, compressed_length: int) -> dict[str, Any]:
     """Where in its WARC file the record lies; numbers are strings, and the CRC is signed, as Java has it."""
     crc = zlib.crc32(described.content)
     return {
@@ -67,16 +54,10 @@ def container(
 
 def warcinfo_payload(block: bytes, fields: Headers) -> dict[str, Any]:
     """Payload-Metadata of a warcinfo record."""
-    return {
-        "Actual-Content-Type": "application/warc-fields",
-        "WARC-Info-Metadata": dict(fields),
-        **_block_facts(block),
-    }
+    return {"Actual-Content-Type": "application/warc-fields", "WARC-Info-Metadata": dict(fields), **_block_facts(block)}
 
 
-def request_payload(
-    block: bytes, *, path: str, headers: Headers, headers_length: int
-) -> dict[str, Any]:
+def request_payload(block: bytes, *, path: str, headers: Headers, headers_length: int) -> dict[str, Any]:
     """Payload-Metadata of a request record."""
     return {
         "Actual-Content-Type": "application/http; msgtype=request",
@@ -103,11 +84,7 @@ def response_payload(
     return {
         "Actual-Content-Type": "application/http; msgtype=response",
         "HTTP-Response-Metadata": {
-            "Response-Message": {
-                "Status": str(status),
-                "Version": "HTTP/1.1",
-                "Reason": reason,
-            },
+            "Response-Message": {"Status": str(status), "Version": "HTTP/1.1", "Reason": reason},
             "Headers-Length": str(headers_length),
             "Headers": _gather_headers(headers),
             **({} if html_metadata is None else {"HTML-Metadata": html_metadata}),
@@ -131,16 +108,8 @@ def _gather_headers(headers: Headers) -> dict[str, str | list[str]]:
 
 
 def _entity_facts(entity: bytes) -> dict[str, str]:
-    return {
-        "Entity-Length": str(len(entity)),
-        "Entity-Digest": sha1_digest(entity),
-        "Entity-Trailing-Slop-Length": "0",
-    }
+    return {"Entity-Length": str(len(entity)), "Entity-Digest": sha1_digest(entity), "Entity-Trailing-Slop-Length": "0"}
 
 
 def _block_facts(block: bytes) -> dict[str, str]:
-    return {
-        "Actual-Content-Length": str(len(block)),
-        "Trailing-Slop-Length": "4",
-        "Block-Digest": sha1_digest(block),
-    }
+    return {"Actual-Content-Length": str(len(block)), "Trailing-Slop-Length": "4", "Block-Digest": sha1_digest(block)}
