@@ -1,0 +1,214 @@
+"""Records of an archive, WARC, WAT or ARC, out of its segments; whatever is not a whole record is counted and skipped.
+
+A WARC record is `WARC/1.x`, header lines, an empty line and Content-Length bytes (ISO 28500, section 4); an ARC record
+is one header line that starts with the URL and ends with the length (Internet Archive ARC format, versions 1 and 2).
+Both end in empty lines. After damage, reading goes on at the next line that begins a record.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from beam_pipelines.archive_segments import Segment, read_segments
+
+MAX_RECORD_BYTES = 1 << 28
+"""Larger records are skipped; Common Crawl truncates payloads at 1 to 5 MiB."""
+MAX_HEADER_BYTES = 1 << 16
+
+_WARC = b"WARC/"
+_PADDING = b"\r\n\x00"
+_WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
+_ARC_LINE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192} \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n")
+_RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
+_RESYNC_OVERLAP = 1 << 13
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+    """A whole record. `headers` has lower-case names; an ARC record has those of the equal WARC response."""
+
+    headers: dict[str, str]
+    body: bytes
+    raw_bytes: int
+
+    @property
+    def record_type(self) -> str:
+        return self.headers.get("warc-type", "").lower()
+
+    @property
+    def target_uri(self) -> str:
+        """`WARC-Target-URI` as a URL: wget writes it in angle brackets."""
+        return self.headers.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
+
+
+@dataclasses.dataclass(slots=True)
+class Skipped:
+    """Something that is not a whole record, and what it cost in bytes of the file."""
+
+    reason: str
+    raw_bytes: int
+
+
+def read_records(stream: BinaryIO) -> Iterator[Record | Skipped]:
+    """Yields the records of an archive in order, and a `Skipped` for each stretch that holds none."""
+    framer = _Framer()
+    for segment in read_segments(stream):
+        if segment.starts_member and segment.ends_member and framer.is_empty:
+            record = _whole_member(segment)
+            if record is not None:
+                record.raw_bytes += framer.reset()
+                yield record
+                continue
+        yield from framer.push(segment)
+    yield from framer.finish()
+
+
+def _whole_member(segment: Segment) -> Record | None:
+    """The record of a member that holds exactly one, which is nearly every member: no buffer is copied."""
+    data = segment.data
+    header_end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
+    if header_end < 0 or not data.startswith(_WARC):
+        return None
+    headers = _parse_warc_headers(data[:header_end])
+    length = _content_length(headers)
+    body_start = header_end + 4
+    if length is None or data[body_start + length :].strip(b"\r\n") or body_start + length > len(data):
+        return None
+    return Record(headers, data[body_start : body_start + length], segment.raw_bytes)
+
+
+class _Framer:
+    """Cuts records out of segments that do not hold exactly one. `_raw` are the file's bytes not yet accounted for."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._raw = 0
+        self._resyncing = False
+        self._overrun = 0  # bytes still to be dropped of a record that is too large
+
+    @property
+    def is_empty(self) -> bool:
+        """No record is under way, only the empty lines that end one."""
+        return not self._overrun and not self._resyncing and not self._buffer.strip(_PADDING)
+
+    def reset(self) -> int:
+        """Forgets the empty lines after the last record and returns the bytes of the file that they took."""
+        self._buffer.clear()
+        raw, self._raw = self._raw, 0
+        return raw
+
+    def push(self, segment: Segment) -> Iterator[Record | Skipped]:
+        if segment.damage:
+            yield from self._drop_rest(segment.damage, segment.raw_bytes)
+            return
+        if segment.starts_member and segment.data.startswith(_WARC) and not self.is_empty:
+            # The member before ended inside a record: that record is cut short.
+            yield from self._drop_rest("truncated_record", 0)
+        self._raw += segment.raw_bytes
+        dropped = min(self._overrun, len(segment.data))
+        self._overrun -= dropped
+        self._buffer += segment.data[dropped:] if dropped else segment.data
+        yield from self._frame()
+
+    def finish(self) -> Iterator[Record | Skipped]:
+        if not self.is_empty:
+            yield from self._drop_rest("garbage" if self._resyncing else "truncated_record", 0)
+
+    def _drop_rest(self, reason: str, raw_bytes: int) -> Iterator[Skipped]:
+        self._buffer.clear()
+        self._overrun = 0
+        self._resyncing = False
+        skipped, self._raw = self._raw + raw_bytes, 0
+        yield Skipped(reason, skipped)
+
+    def _frame(self) -> Iterator[Record | Skipped]:
+        while self._buffer and not self._overrun:
+            if self._resyncing and not (yield from self._resync()):
+                return
+            start = len(self._buffer) - len(self._buffer.lstrip(_PADDING))
+            header = self._header(start)
+            if header == "more":
+                return
+            if isinstance(header, str):
+                self._resyncing = True
+                del self._buffer[: start + 1]
+                continue
+            headers, body_start = header
+            length = _content_length(headers)
+            if length is None:
+                self._resyncing = True
+                del self._buffer[:body_start]
+                continue
+            if length > MAX_RECORD_BYTES:
+                self._overrun = max(0, body_start + length - len(self._buffer))
+                del self._buffer[: body_start + length]
+                skipped, self._raw = self._raw, 0
+                yield Skipped("record_too_large", skipped)
+                continue
+            if len(self._buffer) < body_start + length:
+                return
+            body = bytes(self._buffer[body_start : body_start + length])
+            del self._buffer[: body_start + length]
+            raw, self._raw = self._raw, 0
+            yield Record(headers, body, raw)
+
+    def _resync(self) -> Iterator[Skipped]:
+        """Drops bytes up to the next start of a record; returns whether there is one."""
+        match = _RECORD_START.search(self._buffer)
+        if match is None:
+            del self._buffer[: max(0, len(self._buffer) - _RESYNC_OVERLAP)]
+            return False
+        del self._buffer[: match.start()]
+        self._resyncing = False
+        skipped, self._raw = self._raw, 0
+        yield Skipped("garbage", skipped)
+        return True
+
+    def _header(self, start: int) -> "tuple[dict[str, str], int] | str":
+        """Returns (headers, where the body starts), "more" where bytes are missing, or "garbage"."""
+        head = self._buffer[start : start + MAX_HEADER_BYTES]
+        if not head or (len(head) < len(_WARC) and _WARC.startswith(bytes(head))):
+            return "more"
+        is_full = len(head) == MAX_HEADER_BYTES
+        if head.startswith(_WARC):
+            end = re.search(rb"\r?\n\r?\n", head)
+            if end is None:
+                return "garbage" if is_full else "more"
+            return _parse_warc_headers(bytes(head[: end.start()])), start + end.end()
+        line_end = head.find(b"\n")
+        if line_end < 0:
+            return "garbage" if is_full or not re.match(rb"[a-zA-Z][a-zA-Z0-9+.-]*:", head) else "more"
+        line = bytes(head[: line_end + 1])
+        if not _ARC_LINE.fullmatch(line):
+            return "garbage"
+        return _parse_arc_line(line), start + line_end + 1
+
+
+def _parse_warc_headers(head: bytes) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    name = ""
+    for line in head.decode("utf-8", "replace").split("\n")[1:]:
+        if line[:1] in (" ", "\t") and name:
+            headers[name] = f"{headers[name]} {line.strip()}".strip()
+            continue
+        name, colon, value = line.partition(":")
+        if colon:
+            name = name.strip().lower()
+            headers.setdefault(name, value.strip())
+    return headers
+
+
+def _parse_arc_line(line: bytes) -> dict[str, str]:
+    fields = line.decode("utf-8", "replace").split()
+    url = fields[0]
+    return {
+        "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
+        "warc-target-uri": url,
+        "content-length": fields[-1],
+    }
+
+
+def _content_length(headers: dict[str, str]) -> int | None:
+    value = headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None

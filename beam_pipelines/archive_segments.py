@@ -1,0 +1,140 @@
+"""An archive's bytes as decompressed segments, with damage marked and skipped.
+
+Archives are gzip files of one member a record, as a rule; also of one member for all records, zstandard, or not
+compressed, whatever the name says. A damaged or truncated gzip member is reported as damage, and reading goes on at the
+next gzip header. Decompression is bounded: a segment has at most `SEGMENT_BYTES`.
+
+zlib-ng decompresses 1.6 times as fast as the standard library's zlib, and faster than fastwarc reads the same file,
+and it leaves us the member limits, which say how many bytes a damaged member cost.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import zstandard
+from zlib_ng import zlib_ng
+
+SEGMENT_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_GZIP_WINDOW = 31  # zlib's number for "a gzip header, 32 KiB window"
+
+
+@dataclasses.dataclass(slots=True)
+class Segment:
+    """A piece of the archive.
+
+    Attributes:
+      data: decompressed bytes, at most SEGMENT_BYTES; empty in a damage mark.
+      raw_bytes: bytes of the file that this piece stands for.
+      starts_member: `data` begins a compressed member.
+      ends_member: `data` ends one.
+      damage: why `raw_bytes` bytes of the file were skipped, or "".
+    """
+
+    data: bytes
+    raw_bytes: int
+    starts_member: bool = False
+    ends_member: bool = False
+    damage: str = ""
+
+
+def read_segments(stream: BinaryIO) -> Iterator[Segment]:
+    """Yields the segments of an archive; the compression is told by the first bytes."""
+    head = stream.read(_READ_BYTES)
+    if head.startswith(_GZIP_MAGIC[:2]):
+        yield from _GzipReader(stream, head).segments()
+    elif head.startswith(_ZSTD_MAGIC):
+        yield from _zstd_segments(stream, head)
+    else:
+        while head:
+            yield Segment(head, len(head))
+            head = stream.read(SEGMENT_BYTES)
+
+
+class _GzipReader:
+    """Splits a gzip file into members. Bytes read and not yet decompressed are `_buffer`."""
+
+    def __init__(self, stream: BinaryIO, head: bytes) -> None:
+        self._stream = stream
+        self._buffer = head
+
+    def segments(self) -> Iterator[Segment]:
+        while self._buffer or self._fill():
+            if len(self._buffer) < len(_GZIP_MAGIC) and self._fill():
+                continue
+            if self._buffer.startswith(_GZIP_MAGIC):
+                yield from self._member()
+            else:
+                yield self._skip_to_next_member(0, "garbage_between_members")
+
+    def _fill(self) -> bool:
+        more = self._stream.read(_READ_BYTES)
+        self._buffer = self._buffer + more if self._buffer else more
+        return bool(more)
+
+    def _member(self) -> Iterator[Segment]:
+        decompressor = zlib_ng.decompressobj(_GZIP_WINDOW)
+        consumed, starts = b"", True  # `consumed`: this member's bytes, kept to search them after damage
+        while True:
+            given = self._buffer
+            try:
+                data = decompressor.decompress(given, SEGMENT_BYTES)
+            except zlib_ng.error:
+                self._buffer = consumed + given
+                yield self._skip_to_next_member(1, "bad_gzip_member")
+                return
+            self._buffer = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+            used = len(given) - len(self._buffer)
+            if data or decompressor.eof:
+                yield Segment(data, used + len(consumed), starts, decompressor.eof)
+                consumed, starts = b"", False
+            else:
+                consumed += given[:used]
+            if decompressor.eof:
+                return
+            if not self._buffer and not self._fill():
+                yield Segment(b"", len(consumed), damage="truncated_gzip_member")
+                return
+
+    def _skip_to_next_member(self, start: int, damage: str) -> Segment:
+        """Drops bytes up to the next gzip header at or after `start`."""
+        skipped = 0
+        while True:
+            at = self._buffer.find(_GZIP_MAGIC, start)
+            if at >= 0:
+                self._buffer = self._buffer[at:]
+                return Segment(b"", skipped + at, damage=damage)
+            keep = min(len(_GZIP_MAGIC) - 1, len(self._buffer))  # a header may begin in the last two bytes
+            skipped += len(self._buffer) - keep
+            self._buffer = self._buffer[len(self._buffer) - keep :]
+            start = 0
+            if not self._fill():
+                skipped += len(self._buffer)
+                self._buffer = b""
+                return Segment(b"", skipped, damage=damage)
+
+
+def _zstd_segments(stream: BinaryIO, head: bytes) -> Iterator[Segment]:
+    """Zstandard frames, one after another; damage ends the file, since no marker can be searched for safely."""
+    buffer, decompressor = head, zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+    starts = True
+    while buffer:
+        try:
+            data = decompressor.decompress(buffer)
+        except zstandard.ZstdError:
+            skipped = len(buffer)
+            while rest := stream.read(SEGMENT_BYTES):
+                skipped += len(rest)
+            yield Segment(b"", skipped, damage="bad_zstd_frame")
+            return
+        rest = decompressor.unused_data if decompressor.eof else b""
+        yield Segment(data, len(buffer) - len(rest), starts, decompressor.eof)
+        starts = decompressor.eof
+        if decompressor.eof:
+            decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+        buffer = rest or stream.read(_READ_BYTES)
+    if not starts:
+        yield Segment(b"", 0, damage="truncated_zstd_frame")

@@ -1,0 +1,68 @@
+"""Blocks: what travels through Beam and lies between stages. A block is a set of named columns.
+
+A column is a one-dimensional NumPy array, or a pyarrow binary array for URLs. On the wire a block is an Arrow record
+batch of one row whose fields are lists, so that columns of different lengths share a block and reading copies nothing.
+Blocks are trusted: they are only ever read by the run that wrote them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+Column = np.ndarray | pa.Array
+Block = Mapping[str, Column]
+
+
+def encode_block(block: Block) -> bytes:
+    """Serialises a block. Equal blocks give equal bytes."""
+    batch = _batch(block)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def decode_block(data: bytes) -> dict[str, Column]:
+    """Reads what `encode_block` wrote; the columns are views of `data`."""
+    with pa.ipc.open_stream(data) as reader:
+        return _columns(reader.read_next_batch())
+
+
+def write_blocks(sink: BinaryIO, blocks: Iterable[Block]) -> None:
+    """Writes blocks of one schema, at least one, as an Arrow IPC stream."""
+    writer = None
+    for block in blocks:
+        batch = _batch(block)
+        writer = writer or pa.ipc.new_stream(sink, batch.schema)
+        writer.write_batch(batch)
+    if writer is None:
+        raise ValueError("A block file needs at least one block; write an empty one.")
+    writer.close()
+
+
+def read_blocks(source: BinaryIO) -> Iterator[dict[str, Column]]:
+    """Reads what `write_blocks` wrote, a block at a time."""
+    with pa.ipc.open_stream(source) as reader:
+        for batch in reader:
+            yield _columns(batch)
+
+
+def _batch(block: Block) -> pa.RecordBatch:
+    names, arrays = [], []
+    for name, column in block.items():
+        values = pa.array(column) if isinstance(column, np.ndarray) else column
+        offsets = pa.array([0, len(values)], type=pa.int64())
+        names.append(name)
+        arrays.append(pa.LargeListArray.from_arrays(offsets, values))
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _columns(batch: pa.RecordBatch) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        values = array.values
+        is_binary = pa.types.is_large_binary(values.type)
+        columns[name] = values if is_binary else values.to_numpy(zero_copy_only=True)
+    return columns

@@ -1,0 +1,63 @@
+"""The links of an HTML document, as the HTML Standard reads it (parsed by Lexbor, through selectolax).
+
+Link paths are those of Common Crawl's WAT writer, so that one selection serves both sources. The base is the first
+`<base>` with an `href` (HTML Standard, "document base URL"); scripting is off, so links in `<noscript>` count.
+"""
+
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from selectolax.lexbor import LexborHTMLParser, SelectolaxError
+
+from webgraph.link_selection import LinkSelection
+
+_HYPERLINKS = "a[href], area[href]"
+_ALL_LINKS = (
+    "a[href], area[href], img[src], form[action], iframe[src], frame[src], embed[src], audio[src], video[src], "
+    "source[src], track[src], input[src], q[cite], blockquote[cite], del[cite], ins[cite]"
+)
+_ATTRIBUTES = ("href", "src", "action", "cite")
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
+
+
+def html_encoding(document: bytes, charset: str) -> str:
+    """Returns the encoding of a document: byte order mark, then the HTTP charset, then `<meta>`, then a guess.
+
+    HTML Standard, "determining the character encoding"; `charset` is the HTTP header's, or "".
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if document.startswith(mark):
+            return encoding
+    if charset:
+        return map_encoding_to_html5(charset)
+    return detect_encoding(document, from_html_meta=True) or "utf-8"
+
+
+def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tuple[str, list[str], int]:
+    """Parses a document.
+
+    Returns:
+      The base as written ("" without one), the selected links in document order, and how many others there are.
+
+    Raises:
+      ValueError: the parser rejects the document.
+    """
+    try:
+        tree = LexborHTMLParser(_decode(document, encoding))
+    except SelectolaxError as error:
+        raise ValueError(str(error)) from error
+    hrefs, unselected = [], 0
+    for element in tree.css(_ALL_LINKS if selection.all_paths else _HYPERLINKS):
+        attributes = element.attributes
+        if selection.drop_nofollow and not selection.selects_rel(attributes.get("rel")):
+            unselected += 1
+            continue
+        # An attribute without a value, `<a href>`, is the empty string, a link to the page itself.
+        hrefs.append(next(attributes[name] or "" for name in _ATTRIBUTES if name in attributes))
+    base = tree.css_first("base[href]")
+    return (base.attributes["href"] or "" if base else ""), hrefs, unselected
+
+
+def _decode(document: bytes, encoding: str) -> str:
+    try:
+        return document.decode(encoding, "replace")
+    except LookupError:
+        return document.decode("utf-8", "replace")

@@ -1,0 +1,66 @@
+"""WARC and ARC `response` records: status line, headers and body of an HTTP message, and the links of its HTML.
+
+warcio parses the HTTP headers and undoes chunking and content encoding; its readers fall back to the bytes as they
+are where a header says chunked or gzip and the body is not.
+"""
+
+import io
+import re
+import zlib
+
+from warcio.bufferedreaders import ChunkedDataReader
+from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser, StatusAndHeadersParserException
+
+from beam_pipelines.archive_records import Record
+from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.html_links import html_encoding, html_links
+from webgraph.link_selection import LinkSelection
+
+MAX_BODY_BYTES = 1 << 26
+_PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+_HTML_START = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_ENCODINGS = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "br": "br"}
+
+
+def parse_http_response(record: Record, selection: LinkSelection) -> Capture | NotAPage:
+    """Reads a `response` record. Never raises: what is not a page comes back as `NotAPage`."""
+    if not record.body.startswith(b"HTTP/"):
+        return NotAPage("not_http")
+    stream = io.BytesIO(record.body)
+    try:
+        http = _PARSER.parse(stream)
+    except (StatusAndHeadersParserException, EOFError, ValueError):
+        return NotAPage("broken_http_headers", is_damage=True)
+    if http.get_statuscode() != "200":
+        return NotAPage("status_not_200")
+    body = _read_body(http, stream)
+    content_type = (http.get_header("content-type") or "").lower()
+    if not (content_type.startswith(_HTML_TYPES) or (not content_type.strip() and _HTML_START.match(body))):
+        return NotAPage("not_html")
+    charset = _CHARSET.search(content_type)
+    try:
+        base, hrefs, unselected = html_links(body, html_encoding(body, charset[1] if charset else ""), selection)
+    except ValueError:
+        return NotAPage("broken_html", is_damage=True)
+    return Capture(record.target_uri, base, hrefs, unselected)
+
+
+def _read_body(http: StatusAndHeaders, stream: io.BytesIO) -> bytes:
+    """The body without transfer and content encoding, at most MAX_BODY_BYTES of it; a damaged end is cut off."""
+    chunked = (http.get_header("transfer-encoding") or "").strip().lower() == "chunked"
+    encoding = _ENCODINGS.get((http.get_header("content-encoding") or "").strip().lower())
+    if not chunked and encoding is None:
+        return stream.read(MAX_BODY_BYTES)
+    reader = ChunkedDataReader(stream, decomp_type=encoding)
+    if not chunked:
+        reader.not_chunked = True
+    parts, length = [], 0
+    try:
+        while length < MAX_BODY_BYTES and (part := reader.read(min(1 << 16, MAX_BODY_BYTES - length))):
+            parts.append(part)
+            length += len(part)
+    except (ValueError, OSError, EOFError, zlib.error):
+        pass  # what was decoded before the damage is a truncated page, and truncated pages count
+    return b"".join(parts)

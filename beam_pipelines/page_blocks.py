@@ -1,0 +1,109 @@
+"""Captures as key blocks: the form in which pages and links leave the parse stage.
+
+A block holds captures of pages of one partition (`webgraph.link_keys.partition_of` of the page's key):
+
+  page_key, page_check, page_mask   uint64, uint32, uint64 [captures]
+  page_url                          large_binary [captures]
+  num_links                         int64 [captures]
+  link                              uint32 [links]       index into the targets, ascending and distinct in a capture
+  target_key, target_check          uint64, uint32 [targets]    distinct
+  target_mask                       uint64 [targets]
+
+Links are distinct within a capture and never the page itself. Masks say which variants' TLDs a link lies under.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from beam_pipelines.block import Column
+from beam_pipelines.capture import Capture
+from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from webgraph.canonical_url import BaseUrl
+from webgraph.link_keys import keys_of_digests, partition_of
+
+MAX_BLOCK_LINKS = 1 << 22
+"""A block is closed at this many links, whatever the size of the archive, so that memory is bounded."""
+
+
+class PageBlocks:
+    """Collects captures and gives them out as blocks."""
+
+    def __init__(self, masks: TldMasks, *, num_partitions: int, key_bits: int) -> None:
+        self._masks = masks
+        self._num_partitions = num_partitions
+        self._key_bits = key_bits
+        self.counts: Counter[str] = Counter()
+        self._start()
+
+    def _start(self) -> None:
+        self._resolver = LinkResolver(self._masks)
+        self._urls: list[bytes] = []
+        self._pages: array[int] = array("q")
+        self._lengths: array[int] = array("q")
+        self._links: array[int] = array("q")
+
+    def add(self, capture: Capture) -> bool:
+        """Takes a capture in; returns False, and takes nothing, where its URL is not an http or https URL."""
+        page = BaseUrl.parse(capture.url)
+        if page is None:
+            return False
+        base = (BaseUrl.parse(capture.base, page) or page) if capture.base else page
+        links = self._resolver.resolve(capture.hrefs, base)
+        self._pages.append(self._resolver.add(page.href))
+        self._urls.append(page.href.encode())
+        self._lengths.append(len(links))
+        self._links.extend(links)
+        self.counts["links_in"] += len(links)
+        self.counts["links_unselected"] += capture.unselected
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        return max(len(self._links), len(self._resolver), self._resolver.num_cached) >= MAX_BLOCK_LINKS
+
+    def take(self) -> Iterator[tuple[int, dict[str, Column]]]:
+        """Yields (partition, block) for all captures since the last call."""
+        digests, masks = self._resolver.table()
+        key, check = keys_of_digests(digests, key_bits=self._key_bits)
+        page = np.array(self._pages, dtype=np.int64)
+        lengths = np.array(self._lengths, dtype=np.int64)
+        links = np.array(self._links, dtype=np.int64)
+        urls = pa.array(self._urls, type=pa.large_binary())
+        self._start()
+        capture, link = self._distinct_links(page, lengths, links)
+        partition = partition_of(key[page], self._num_partitions)
+        for number in np.unique(partition):
+            captures = np.flatnonzero(partition == number)
+            chosen = partition[capture] == number
+            targets, link_index = np.unique(link[chosen], return_inverse=True)
+            yield int(number), {
+                "page_key": key[page[captures]],
+                "page_check": check[page[captures]],
+                "page_mask": masks[page[captures]],
+                "page_url": urls.take(pa.array(captures)),
+                "num_links": np.bincount(capture[chosen], minlength=len(page))[captures],
+                "link": link_index.astype(np.uint32),
+                "target_key": key[targets],
+                "target_check": check[targets],
+                "target_mask": masks[targets],
+            }
+
+    def _distinct_links(
+        self, page: np.ndarray, lengths: np.ndarray, links: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drops what is no outlink. Returns int64[edges] capture and link index, ordered by both."""
+        capture = np.repeat(np.arange(len(page)), lengths)
+        self.counts["links_not_http"] += int(np.count_nonzero(links == NOT_HTTP))
+        self.counts["links_not_a_url"] += int(np.count_nonzero(links == NOT_A_URL))
+        is_self = links == page[capture]
+        self.counts["links_to_self"] += int(np.count_nonzero(is_self))
+        kept = (links >= 0) & ~is_self
+        code = (capture[kept] << 32) | links[kept]
+        distinct = np.unique(code)
+        self.counts["links_duplicate"] += len(code) - len(distinct)
+        self.counts["links_out"] += len(distinct)
+        return distinct >> 32, distinct & 0xFFFFFFFF

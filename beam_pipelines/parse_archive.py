@@ -1,0 +1,147 @@
+"""One archive to key blocks and a report. The hot path: gunzip, JSON and URL parsing, and dictionary look-ups."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import xxhash
+
+from beam_pipelines.archive_records import Record, Skipped, read_records
+from beam_pipelines.block import Column
+from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.http_response import parse_http_response
+from beam_pipelines.link_resolver import TldMasks
+from beam_pipelines.page_blocks import PageBlocks
+from beam_pipelines.wat import is_wat_record, parse_wat_record
+from webgraph.link_keys import KEY_BITS
+from webgraph.link_selection import LinkSelection
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParseOptions:
+    """How archives become key blocks.
+
+    Attributes:
+      selection: which links are outlinks.
+      tlds_of_variants: see `TldMasks`.
+      num_partitions: into how many parts pages are spread by key.
+      key_bits: width of the keys; narrower ones are for tests of collisions.
+    """
+
+    selection: LinkSelection = LinkSelection()
+    tlds_of_variants: tuple[tuple[str, ...], ...] = ((),)
+    num_partitions: int = 1
+    key_bits: int = KEY_BITS
+
+    def __post_init__(self) -> None:
+        if self.num_partitions < 1:
+            raise ValueError(f"num_partitions must be at least 1, got {self.num_partitions}.")
+        if not 1 <= self.key_bits <= KEY_BITS:
+            raise ValueError(f"key_bits must be in [1, {KEY_BITS}], got {self.key_bits}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ArchiveReport:
+    """What became of one archive.
+
+    Attributes:
+      name: file name without folders.
+      bytes: size of the file as stored; `digest` is its xxh3_128, hexadecimal.
+      failure: why the file as a whole is no archive, or "".
+      counts: records_in = pages + records_<reason>..., links_in = links_out + links_<reason>...,
+        bytes_skipped = the sum of bytes_skipped_<reason>. `links_unselected` stands outside `links_in`.
+    """
+
+    name: str
+    bytes: int
+    digest: str
+    failure: str = ""
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def parse_archive(
+    stream: BinaryIO, name: str, options: ParseOptions, report: Callable[[ArchiveReport], None]
+) -> Iterator[tuple[int, dict[str, Column]]]:
+    """Reads an archive, WAT, WARC or ARC as its content says, and yields (partition, block), see `page_blocks`.
+
+    Args:
+      stream: the file as stored, seekable.
+      name: for the report.
+      report: called once, after the last block.
+    """
+    source = _DigestingReader(stream)
+    blocks = PageBlocks(
+        TldMasks(options.tlds_of_variants), num_partitions=options.num_partitions, key_bits=options.key_bits
+    )
+    counts: Counter[str] = Counter()
+    for record in read_records(source):  # type: ignore[arg-type]  # a reader is all that is needed
+        if isinstance(record, Skipped):
+            _count_skipped(counts, record.reason, record.raw_bytes)
+            continue
+        counts["records_in"] += 1
+        found = _parse_record(record, options.selection)
+        if isinstance(found, Capture):
+            if blocks.add(found):
+                counts["pages"] += 1
+                if blocks.is_full:
+                    yield from blocks.take()
+                continue
+            found = NotAPage("page_url_not_http")
+        counts[f"records_{found.reason}"] += 1
+        if found.is_damage:
+            _count_skipped(counts, found.reason, record.raw_bytes)
+    yield from blocks.take()
+    counts.update(blocks.counts)
+    report(
+        ArchiveReport(
+            name=name,
+            bytes=source.size,
+            digest=source.hexdigest(),
+            failure=_failure(source.size, counts),
+            counts=dict(sorted(counts.items())),
+        )
+    )
+
+
+def _parse_record(record: Record, selection: LinkSelection) -> Capture | NotAPage:
+    if is_wat_record(record):
+        return parse_wat_record(record, selection)
+    if record.record_type == "response":
+        return parse_http_response(record, selection)
+    return NotAPage("other_type")
+
+
+def _count_skipped(counts: Counter[str], reason: str, raw_bytes: int) -> None:
+    counts["bytes_skipped"] += raw_bytes
+    counts[f"bytes_skipped_{reason}"] += raw_bytes
+    counts[f"stretches_skipped_{reason}"] += 1
+
+
+def _failure(size: int, counts: Counter[str]) -> str:
+    if size == 0:
+        return "empty_file"
+    if counts["records_in"] == 0:
+        return "no_record"
+    return ""
+
+
+class _DigestingReader:
+    """A stream that hashes and counts what is read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._hash = xxhash.xxh3_128()
+        self.size = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
