@@ -1,0 +1,219 @@
+"""Alternating least squares on a mesh of devices: the trainer.
+
+An epoch solves the rows given the columns, then the columns given the rows, with the objective and the notation of
+`docs/als.md` (Hu, Koren, Volinsky 2008; ALX, arXiv 2112.02194, section 3).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Shaped
+
+from alx_solver.csr import CsrMatrix
+from alx_solver.exchange import make_exchange
+from alx_solver.fold_in import FoldIn
+from alx_solver.initialization import TableName, initial_table
+from alx_solver.linear_solvers import make_linear_solver
+from alx_solver.mesh import make_mesh, put_sharded
+from alx_solver.objective import Objective, make_objective
+from alx_solver.options import BatchOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.ownership import RowRanges, balanced_ranges
+from alx_solver.regularization import RegularizationRule
+from alx_solver.side import Side, make_side
+
+
+class NotFiniteError(FloatingPointError):
+    """A table holds NaN or Inf; the message names epoch, table and likely causes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AlsState:
+    """What training changes.
+
+    Attributes:
+        row_table: sharded, [padded rows, dim]; `AlsTrainer.row_embeddings` gives it without padding.
+        col_table: the same of the columns.
+        epoch: epochs done.
+    """
+
+    row_table: jax.Array
+    col_table: jax.Array
+    epoch: int
+
+
+@jax.jit
+def _all_finite(table: Float[jax.Array, "padded dim"]) -> Bool[jax.Array, ""]:
+    return jnp.isfinite(table).all()
+
+
+class AlsTrainer:
+    """Trains a matrix factorisation.
+
+    Example::
+
+        trainer = AlsTrainer(matrix, Hyperparameters(regularization=1e-3, unobserved_weight=1e-3, seed=0))
+        state = trainer.init()
+        for _ in range(16):
+            state = trainer.epoch(state)
+        loss = trainer.objective(state).total
+    """
+
+    def __init__(
+        self,
+        matrix: CsrMatrix,
+        hyperparameters: Hyperparameters,
+        solver: SolverOptions | None = None,
+        precision: Precision | None = None,
+        batches: BatchOptions | None = None,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> None:
+        """Lays the matrix out on the devices; both half-steps compile at their first use.
+
+        Args:
+            matrix: observed entries, [num_rows, num_cols]. Rows without entries are allowed and solve to zero.
+            hyperparameters: the model.
+            solver: how rows are solved; None means the defaults.
+            precision: number formats; None means float32 tables.
+            batches: tile shapes; None means the defaults.
+            devices: None means all of the default backend.
+
+        Raises:
+            ValueError: a matrix without entries.
+        """
+        if not matrix.num_entries:
+            raise ValueError(f"the matrix {matrix.shape} has no entries: there is nothing to train on")
+        self.matrix = matrix
+        self.hyperparameters = hyperparameters
+        self.solver = solver or SolverOptions()
+        self.precision = precision or Precision()
+        self.batches = batches or BatchOptions()
+        self.mesh = make_mesh(devices)
+        self.table_dtype = jnp.dtype(self.precision.table)
+        self._solve_precision = jax.lax.Precision[self.precision.solve.upper()]
+        self._exchange = make_exchange(self.solver.exchange)
+        transposed = matrix.transpose()
+        self.row_ranges = balanced_ranges(matrix.row_lengths, self.mesh.size)
+        self.col_ranges = balanced_ranges(transposed.row_lengths, self.mesh.size)
+        self.row_side = self._side(matrix, self.row_ranges, self.col_ranges)
+        self.col_side = self._side(transposed, self.col_ranges, self.row_ranges)
+        self._objective = make_objective(
+            self.mesh,
+            self._exchange,
+            unobserved_weight=hyperparameters.unobserved_weight,
+            padding_position=self._exchange.padding_position(self.col_ranges),
+            row_ridge=self._ridge(matrix, self.row_ranges),
+            col_ridge=self._ridge(transposed, self.col_ranges),
+            precision=self._solve_precision,
+        )
+        self._fold_in: FoldIn | None = None
+
+    def _side(self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges) -> Side:
+        options = self.solver
+        return make_side(
+            self.mesh,
+            matrix,
+            row_ranges,
+            col_ranges,
+            exchange=self._exchange,
+            solver=make_linear_solver(
+                options.linear_solver,
+                steps=options.cg_steps,
+                tolerance=options.tolerance,
+                max_steps=options.max_cg_steps,
+            ),
+            rule=RegularizationRule.of(self.hyperparameters, matrix.num_cols),
+            batches=self.batches,
+            dim=self.hyperparameters.dim,
+            precision=self._solve_precision,
+        )
+
+    def _ridge(self, matrix: CsrMatrix, ranges: RowRanges) -> jax.Array:
+        rule = RegularizationRule.of(self.hyperparameters, matrix.num_cols)
+        return put_sharded(self.mesh, ranges.pad(rule(matrix.row_lengths.astype(np.float64))).astype(np.float32))
+
+    def init(self) -> AlsState:
+        """The state before the first epoch: the same numbers on any number of devices."""
+        return AlsState(
+            row_table=self._initial("row", self.row_ranges), col_table=self._initial("col", self.col_ranges), epoch=0
+        )
+
+    def _initial(self, table: TableName, ranges: RowRanges) -> jax.Array:
+        return initial_table(self.mesh, ranges, self.hyperparameters, table=table, dtype=self.table_dtype)
+
+    def epoch(self, state: AlsState) -> AlsState:
+        """Solves the rows, then the columns. The given state's tables are taken and must not be used again.
+
+        Raises:
+            NotFiniteError: a solution is NaN or Inf.
+        """
+        row_table = self.row_side.solve(state.row_table, state.col_table)
+        col_table = self.col_side.solve(state.col_table, row_table)
+        advanced = AlsState(row_table, col_table, state.epoch + 1)
+        self._check_finite(advanced)
+        return advanced
+
+    def _check_finite(self, state: AlsState) -> None:
+        finite = [("row", _all_finite(state.row_table)), ("col", _all_finite(state.col_table))]
+        for name, flag in finite:
+            if not bool(flag):
+                raise NotFiniteError(
+                    f"epoch {state.epoch}: the {name} table holds NaN or Inf. Likely causes: regularization "
+                    f"({self.hyperparameters.regularization:g}) or unobserved_weight "
+                    f"({self.hyperparameters.unobserved_weight:g}) too small for {self.precision.table} tables and "
+                    f"the {self.solver.linear_solver} solver; a start that is too large "
+                    f"(init_stddev {self.hyperparameters.initial_stddev:g}); a lowered solve precision"
+                )
+
+    def objective(self, state: AlsState) -> Objective:
+        """Value of the objective at a state, with its parts."""
+        return self._objective(state.row_table, state.col_table, self.row_side.batches)
+
+    def row_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_rows dim"]:
+        """The row table on the host, without padding."""
+        return self.row_ranges.unpad(np.asarray(state.row_table)).astype(np.float32)
+
+    def col_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_cols dim"]:
+        """The column table on the host, without padding."""
+        return self.col_ranges.unpad(np.asarray(state.col_table)).astype(np.float32)
+
+    def state_from_tables(
+        self, row_table: Shaped[np.ndarray, "num_rows dim"], col_table: Shaped[np.ndarray, "num_cols dim"], epoch: int
+    ) -> AlsState:
+        """A state from tables on the host, without padding: a restored one, or another start.
+
+        Raises:
+            ValueError: tables of another shape than this trainer's.
+        """
+        shapes = ((self.matrix.num_rows, self.hyperparameters.dim), (self.matrix.num_cols, self.hyperparameters.dim))
+        if (row_table.shape, col_table.shape) != shapes:
+            raise ValueError(f"tables have shapes {row_table.shape} and {col_table.shape}, expected {shapes}")
+        return AlsState(
+            row_table=put_sharded(self.mesh, self.row_ranges.pad(row_table.astype(self.table_dtype))),
+            col_table=put_sharded(self.mesh, self.col_ranges.pad(col_table.astype(self.table_dtype))),
+            epoch=epoch,
+        )
+
+    def fold_in(self, state: AlsState, history: CsrMatrix) -> Float32[np.ndarray, "queries dim"]:
+        """Embeddings of new rows from their entries; the plan of the last history is kept for the next call.
+
+        Args:
+            state: whose columns are used.
+            history: [queries, num_cols].
+
+        Raises:
+            ValueError: the history has another number of columns than the matrix.
+        """
+        if self._fold_in is None or self._fold_in.history is not history:
+            self._fold_in = FoldIn(
+                history,
+                mesh=self.mesh,
+                col_ranges=self.col_ranges,
+                hyperparameters=self.hyperparameters,
+                solver=self.solver,
+                batches=self.batches,
+                precision=self._solve_precision,
+            )
+        return self._fold_in(state.col_table)

@@ -1,0 +1,154 @@
+"""Checkpoints: a folder for each epoch, whole or absent, readable on any number of devices, without pickle.
+
+    directory/epoch-00000004/row_table.npy      [num_rows, dim], by id, without padding; bfloat16 as its uint16 bits
+                             col_table.npy      [num_cols, dim]
+                             manifest.json      format, epoch, hyperparameters, table precision, digests
+    directory/.writing-epoch-00000005/          what an interrupted writer left: ignored, and removed by the next
+
+A folder is written under the temporary name, flushed to disk and renamed, so that a folder with the final name is
+complete. The two newest are kept: the older one is for the case that the newer's disk blocks rot (digests are
+checked, and a damaged checkpoint is an error in words, never a silent restart).
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+from jaxtyping import Shaped
+
+if TYPE_CHECKING:
+    from alx_solver.als import AlsState, AlsTrainer
+
+FORMAT = 1
+_KEPT = 2
+_PREFIX = "epoch-"
+_WRITING = ".writing-"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that this trainer cannot continue, or that is damaged; the message says which and what to do."""
+
+
+def save_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer", state: "AlsState") -> Path:
+    """Writes the state of an epoch; a crash at any moment leaves the earlier checkpoints as they were.
+
+    Args:
+        directory: made if absent.
+        trainer: whose state it is.
+        state: what is saved.
+
+    Returns:
+        The folder of this epoch.
+    """
+    root = Path(directory)
+    root.mkdir(parents=True, exist_ok=True)
+    final = root / f"{_PREFIX}{state.epoch:08d}"
+    writing = root / f"{_WRITING}{final.name}"
+    for leftover in root.glob(f"{_WRITING}*"):
+        shutil.rmtree(leftover)
+    writing.mkdir()
+    tables = {
+        "row_table": trainer.row_ranges.unpad(np.asarray(state.row_table)),
+        "col_table": trainer.col_ranges.unpad(np.asarray(state.col_table)),
+    }
+    digests = {name: _write_table(writing / f"{name}.npy", table) for name, table in tables.items()}
+    manifest = {"format": FORMAT, "epoch": state.epoch, **_identity(trainer), "sha256": digests}
+    with open(writing / "manifest.json", "w", encoding="utf-8") as file:
+        json.dump(manifest, file, indent=1, sort_keys=True)
+        _flush(file)
+    _sync_directory(writing)
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(writing, final)
+    _sync_directory(root)
+    for old in _checkpoints(root)[:-_KEPT]:
+        shutil.rmtree(old)
+    return final
+
+
+def restore_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer") -> "AlsState | None":
+    """The newest checkpoint, on this trainer's devices; None where there is none.
+
+    Raises:
+        CheckpointError: it is of another matrix, other hyperparameters, another table precision or format, or damaged.
+    """
+    found = _checkpoints(Path(directory))
+    if not found:
+        return None
+    folder = found[-1]
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{folder}: unreadable manifest ({error}); remove the folder to go on") from error
+    if manifest.get("format") != FORMAT:
+        raise CheckpointError(f"{folder}: format {manifest.get('format')}, this version reads {FORMAT}")
+    _require_same(folder, manifest, _identity(trainer))
+    dtype = manifest["table_dtype"]
+    tables = [
+        _read_table(folder / f"{name}.npy", dtype, manifest["sha256"][name]) for name in ("row_table", "col_table")
+    ]
+    return trainer.state_from_tables(tables[0], tables[1], manifest["epoch"])
+
+
+def _identity(trainer: "AlsTrainer") -> dict[str, Any]:
+    """What must be equal for training to go on: solver and batch options may change between epochs, these may not."""
+    return {
+        "hyperparameters": dataclasses.asdict(trainer.hyperparameters),
+        "table_dtype": trainer.precision.table,
+        "matrix": {"shape": list(trainer.matrix.shape), "entries": trainer.matrix.num_entries},
+        "matrix_sha256": trainer.matrix.digest,
+    }
+
+
+def _require_same(folder: Path, manifest: dict[str, Any], expected: dict[str, Any]) -> None:
+    remedy = "give the options it was made with, or another directory"
+    stored = manifest["hyperparameters"]
+    for name, value in expected["hyperparameters"].items():
+        if stored.get(name) != value:
+            raise CheckpointError(f"{folder}: made with {name}={stored.get(name)}, not {value}; {remedy}")
+    for name in ("table_dtype", "matrix", "matrix_sha256"):
+        if manifest[name] != expected[name]:
+            raise CheckpointError(f"{folder}: made with {name} {manifest[name]}, not {expected[name]}; {remedy}")
+
+
+def _checkpoints(root: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(root.glob(f"{_PREFIX}*")) if root.is_dir() else []
+
+
+def _write_table(path: Path, table: Shaped[np.ndarray, "rows dim"]) -> str:
+    """Writes a table and returns the SHA-256 of its bytes."""
+    plain = table.view(np.uint16) if table.dtype == ml_dtypes.bfloat16 else table
+    with open(path, "wb") as file:
+        np.save(file, plain, allow_pickle=False)
+        _flush(file)
+    return hashlib.sha256(plain.tobytes()).hexdigest()
+
+
+def _read_table(path: Path, dtype: str, sha256: str) -> Shaped[np.ndarray, "rows dim"]:
+    try:
+        plain = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: unreadable ({error}); remove its folder to go on from an older one") from error
+    if hashlib.sha256(plain.tobytes()).hexdigest() != sha256:
+        raise CheckpointError(f"{path}: damaged, its digest differs; remove its folder to go on from an older one")
+    return plain.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else plain
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,221 @@
+"""Dense batching: ragged rows in tiles of static shape. NumPy only, no Python loop over rows.
+
+Definitions. A *dense row* is a slice of a row of fixed width, padded at its end; a *tile* is a stack of dense rows
+that is gathered and solved at once, small enough to stay in a core's cache. There are two kinds of tiles:
+
+* `WholeTiles`, one class for each width: a row of n entries sits whole in one dense row of the narrowest width >= n.
+
+      width 4, 3 rows a tile     ids [5 7 . .]  rows [0]     (. = padding: the position of a zero row, weight 0)
+                                     [2 3 8 9]       [4]
+                                     [1 . . .]       [6]
+
+* `CutTiles`: a row longer than the last width is cut into dense rows. `slots` such rows make a *group*, solved
+  together; their dense rows follow each other over the tiles of the group, and `segment_ids` says to which slot of
+  the group each belongs. A row may go over any number of tiles: only its partial sums meet, so no row is too long.
+
+      width 4, 2 dense rows a tile   [a a a a] 0   [a a . .] 0   |  [c c c c] 0 ...
+                                     [a a a a] 0   [b b b b] 1   |
+                                     tile 0        tile 1        |  tile 2 (next group)
+
+Every array (NumPy here, JAX on the devices) has a leading axis of devices: a device gets the tiles of the rows that
+it owns. Rows without entries are in no tile: their solution is zero. `positions` gathers the table from the flat list
+of all solved slots.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int, Int32, Int64
+
+from alx_solver.csr import CsrMatrix
+from alx_solver.options import BatchOptions
+from alx_solver.ownership import RowRanges
+from alx_solver.widths import choose_widths
+
+
+class WholeTiles(NamedTuple):
+    """Rows that sit whole in one dense row of one width."""
+
+    ids: Int32[Any, "devices tiles rows width"]  # positions of the entries' embeddings
+    weights: Float32[Any, "devices tiles rows width"] | None  # confidences; None if binary
+    rows: Int32[Any, "devices tiles rows"]  # local rows; padding is the shard's zero row
+    lengths: Int32[Any, "devices tiles rows"]  # n_r; 0 at padding
+
+
+class CutTiles(NamedTuple):
+    """Rows that are cut into dense rows."""
+
+    ids: Int32[Any, "devices tiles dense_rows width"]
+    weights: Float32[Any, "devices tiles dense_rows width"] | None
+    segment_ids: Int32[Any, "devices tiles dense_rows"]  # slot within the group
+    first_tile: Int32[Any, "devices groups_and_1"]  # tiles of group g: first_tile[g] .. first_tile[g + 1] - 1
+    rows: Int32[Any, "devices groups slots"]
+    lengths: Int32[Any, "devices groups slots"]
+
+
+class DenseBatches(NamedTuple):
+    """All tiles of one half-step, and where its solutions go."""
+
+    whole: tuple[WholeTiles, ...]
+    cut: CutTiles | None
+    # Local row -> index into all slots flattened, whole classes first, then the cut groups, then one zero row.
+    positions: Int32[Any, "devices capacity"]
+
+    @property
+    def stored_entries(self) -> int:
+        """Entries of all tiles on all devices, padding included."""
+        return sum(tiles.ids.size for tiles in self.whole) + (0 if self.cut is None else self.cut.ids.size)
+
+
+class _Entries(NamedTuple):
+    """A matrix whose column ids are already positions of embeddings, and the number that pads them."""
+
+    matrix: CsrMatrix
+    positions: Int[np.ndarray, " entries"]
+    padding: int
+
+
+def dense_batches(
+    matrix: CsrMatrix,
+    ranges: RowRanges,
+    entry_positions: Int[np.ndarray, " entries"],
+    *,
+    padding_position: int,
+    options: BatchOptions,
+) -> DenseBatches:
+    """Lays the rows of a matrix out in tiles.
+
+    Args:
+        matrix: the rows to be solved.
+        ranges: the owners of these rows.
+        entry_positions: for each entry of `matrix`, where its embedding stands in what the exchange gathers.
+        padding_position: a position that holds a zero embedding.
+        options: tile shapes.
+
+    Returns:
+        The tiles; every row with entries is in exactly one slot.
+    """
+    lengths = matrix.row_lengths
+    widths = options.widths or choose_widths(lengths, num_widths=options.num_widths, max_width=options.max_width)
+    row_class = np.searchsorted(np.array(widths), lengths)  # len(widths): to be cut
+    owners = ranges.owners(np.arange(ranges.num_rows))
+    entries = _Entries(matrix, entry_positions, padding_position)
+
+    slots = np.full((ranges.num_devices, ranges.capacity), -1, np.int64)
+    first_slot, whole = 0, []
+    for index, width in enumerate(widths):
+        rows = np.flatnonzero((row_class == index) & (lengths > 0))
+        if len(rows):
+            tiles, slot = _whole_tiles(entries, rows, owners[rows], ranges, width, options)
+            slots[owners[rows], rows - ranges.starts[owners[rows]]] = first_slot + slot
+            first_slot += tiles.rows[0].size
+            whole.append(tiles)
+    cut, rows = None, np.flatnonzero(row_class == len(widths))
+    if len(rows):
+        cut, slot = _cut_tiles(entries, rows, owners[rows], ranges, options)
+        slots[owners[rows], rows - ranges.starts[owners[rows]]] = first_slot + slot
+        first_slot += cut.rows[0].size
+    return DenseBatches(tuple(whole), cut, np.where(slots < 0, first_slot, slots).astype(np.int32))
+
+
+def _whole_tiles(
+    entries: _Entries,
+    rows: Int64[np.ndarray, " rows"],
+    owners: Int64[np.ndarray, " rows"],
+    ranges: RowRanges,
+    width: int,
+    options: BatchOptions,
+) -> tuple[WholeTiles, Int64[np.ndarray, " rows"]]:
+    """The tiles of one width, and each row's slot among its device's slots of this width."""
+    rank, counts = _rank_within(owners, ranges.num_devices)
+    tile_rows = max(1, min(options.tile_entries // width, options.max_tile_rows))
+    num_tiles = _ceil_div(counts.max(), tile_rows)
+    tile_rows = _ceil_div(counts.max(), num_tiles)  # even tiles: the last one is as full as the others
+    slot = owners * (num_tiles * tile_rows) + rank
+    shape = (ranges.num_devices, num_tiles, tile_rows)
+    ids, weights = _fill(entries, rows, slot * width, (*shape, width))
+    return WholeTiles(ids, weights, *_rows_and_lengths(entries.matrix, rows, slot, ranges, shape)), rank
+
+
+def _cut_tiles(
+    entries: _Entries,
+    rows: Int64[np.ndarray, " rows"],
+    owners: Int64[np.ndarray, " rows"],
+    ranges: RowRanges,
+    options: BatchOptions,
+) -> tuple[CutTiles, Int64[np.ndarray, " rows"]]:
+    """The tiles of the rows that are cut, and each row's slot among its device's cut slots."""
+    width, num_devices = options.cut_width, ranges.num_devices
+    rank, counts = _rank_within(owners, num_devices)
+    num_slots = int(min(options.cut_slots, counts.max()))
+    num_groups = _ceil_div(counts.max(), num_slots)
+    tile_dense_rows = max(1, options.tile_entries // width)
+
+    dense_rows = -(-entries.matrix.row_lengths[rows] // width)
+    group = owners * num_groups + rank // num_slots  # over all devices; ascending, as `rows` are
+    group_size = np.bincount(group, dense_rows, num_devices * num_groups).astype(np.int64)
+    group_tiles = -(-group_size // tile_dense_rows).reshape(num_devices, num_groups)
+    first_tile = np.concatenate([np.zeros((num_devices, 1), np.int64), np.cumsum(group_tiles, axis=1)], axis=1)
+    num_tiles = int(first_tile[:, -1].max())
+
+    within_group = _exclusive_cumsum(dense_rows) - _exclusive_cumsum(group_size)[group]
+    group_start = (np.arange(num_devices)[:, None] * num_tiles + first_tile[:, :-1]) * tile_dense_rows
+    first_dense_row = group_start.reshape(-1)[group] + within_group
+    shape = (num_devices, num_tiles, tile_dense_rows)
+    ids, weights = _fill(entries, rows, first_dense_row * width, (*shape, width))
+    segment_ids = np.zeros(num_devices * num_tiles * tile_dense_rows, np.int32)
+    segment_ids[_ramps(first_dense_row, dense_rows)] = np.repeat(rank % num_slots, dense_rows)
+    slot = owners * (num_groups * num_slots) + rank
+    described = _rows_and_lengths(entries.matrix, rows, slot, ranges, (num_devices, num_groups, num_slots))
+    return CutTiles(ids, weights, segment_ids.reshape(shape), first_tile.astype(np.int32), *described), rank
+
+
+def _fill(
+    entries: _Entries, rows: Int64[np.ndarray, " rows"], starts: Int64[np.ndarray, " rows"], shape: tuple[int, ...]
+) -> tuple[Int32[np.ndarray, "devices tiles rows width"], Float32[np.ndarray, "devices tiles rows width"] | None]:
+    """Writes the entries of each row from its start on in a flat array of `shape`; the rest is padding."""
+    lengths = entries.matrix.row_lengths[rows]
+    source, target = _ramps(entries.matrix.indptr[rows], lengths), _ramps(starts, lengths)
+    ids = np.full(int(np.prod(shape)), entries.padding, np.int32)
+    ids[target] = entries.positions[source]
+    if entries.matrix.values is None:
+        return ids.reshape(shape), None
+    weights = np.zeros(ids.size, np.float32)
+    weights[target] = entries.matrix.values[source]
+    return ids.reshape(shape), weights.reshape(shape)
+
+
+def _rows_and_lengths(
+    matrix: CsrMatrix,
+    rows: Int64[np.ndarray, " rows"],
+    slot: Int64[np.ndarray, " rows"],
+    ranges: RowRanges,
+    shape: tuple[int, ...],
+) -> tuple[Int32[np.ndarray, "devices tiles rows"], Int32[np.ndarray, "devices tiles rows"]]:
+    """Local row and number of entries of every slot."""
+    local_rows = np.full(int(np.prod(shape)), ranges.zero_row, np.int32)
+    lengths = np.zeros(local_rows.size, np.int32)
+    local_rows[slot] = rows - ranges.starts[ranges.owners(rows)]
+    lengths[slot] = matrix.row_lengths[rows]
+    return local_rows.reshape(shape), lengths.reshape(shape)
+
+
+def _rank_within(
+    owners: Int64[np.ndarray, " rows"], num_devices: int
+) -> tuple[Int64[np.ndarray, " rows"], Int64[np.ndarray, " devices"]]:
+    """Rank of each row among those of its owner (`owners` ascends), and how many each device owns."""
+    counts = np.bincount(owners, minlength=num_devices).astype(np.int64)
+    return np.arange(len(owners)) - _exclusive_cumsum(counts)[owners], counts
+
+
+def _ramps(starts: Int64[np.ndarray, " rows"], lengths: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " entries"]:
+    """start, start + 1, ..., start + length - 1 of each row, one after the other."""
+    return np.repeat(starts - _exclusive_cumsum(lengths), lengths) + np.arange(lengths.sum())
+
+
+def _exclusive_cumsum(counts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+    return np.cumsum(counts) - counts
+
+
+def _ceil_div(numerator: int, denominator: int) -> int:
+    return -(-int(numerator) // int(denominator))

@@ -1,0 +1,35 @@
+"""Linear solvers, one a file, behind the interface `LinearSolver`; `make_linear_solver` is the registry."""
+
+from collections.abc import Callable
+
+from alx_solver.linear_solvers.cholesky import Cholesky as Cholesky
+from alx_solver.linear_solvers.conjugate_gradient import ConjugateGradient as ConjugateGradient
+from alx_solver.linear_solvers.interface import LinearSolver as LinearSolver
+from alx_solver.linear_solvers.lu import LU as LU
+from alx_solver.linear_solvers.matrix_free_cg import MatrixFreeCg as MatrixFreeCg
+from alx_solver.linear_solvers.qr import QR as QR
+
+_FACTORIES: dict[str, Callable[[int, float | None, int], LinearSolver]] = {
+    Cholesky.name: lambda steps, tolerance, max_steps: Cholesky(),
+    LU.name: lambda steps, tolerance, max_steps: LU(),
+    QR.name: lambda steps, tolerance, max_steps: QR(),
+    ConjugateGradient.name: ConjugateGradient,
+    MatrixFreeCg.name: MatrixFreeCg,
+}
+
+
+def make_linear_solver(name: str, *, steps: int, tolerance: float | None, max_steps: int) -> LinearSolver:
+    """The solver of that name.
+
+    Args:
+        name: one of `options.LINEAR_SOLVERS`.
+        steps: of a CG solver without tolerance; exact solvers need none of the three.
+        tolerance: relative residual to which a CG solver runs, or None.
+        max_steps: bound on its steps.
+
+    Raises:
+        ValueError: an unknown name; the message lists the valid ones.
+    """
+    if name not in _FACTORIES:
+        raise ValueError(f"unknown linear solver {name!r}; valid: {', '.join(_FACTORIES)}")
+    return _FACTORIES[name](steps, tolerance, max_steps)

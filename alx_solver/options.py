@@ -1,0 +1,157 @@
+"""What a training run may be told: four small frozen dataclasses, one per concern, validated when made.
+
+Units: `regularization` (lambda) and `unobserved_weight` (alpha) are those of the objective in `docs/als.md`;
+`regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`.
+"""
+
+import dataclasses
+import math
+
+LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg")
+EXCHANGES = ("table",)
+TABLE_DTYPES = ("float32", "bfloat16")
+SOLVE_PRECISIONS = ("default", "high", "highest")
+FOLD_IN_REGULARIZATIONS = ("training", "plain")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _require_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    _require(value in choices, f"unknown {what} {value!r}; valid: {', '.join(choices)}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """The model: what is minimised, and from where.
+
+    Attributes:
+        dim: width d of an embedding, at least 1.
+        regularization: lambda, at least 0.
+        unobserved_weight: alpha, weight of every (row, col) pair, observed or not; at least 0.
+        regularization_exponent: exponent on (n_r + alpha N); 1 is ALX's scale, 0 gives the same lambda to every row.
+        init_stddev: standard deviation of the initial embeddings; None means 1 / sqrt(dim).
+        seed: of the initial embeddings; there is no default on purpose.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    dim: int = 128
+    regularization: float
+    unobserved_weight: float
+    regularization_exponent: float = 1.0
+    init_stddev: float | None = None
+    seed: int
+
+    def __post_init__(self) -> None:
+        _require(self.dim >= 1, f"dim must be at least 1, got {self.dim}")
+        for name in ("regularization", "unobserved_weight", "regularization_exponent"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0, f"{name} must be finite and not negative, got {value}")
+        stddev = self.init_stddev
+        _require(
+            stddev is None or (math.isfinite(stddev) and stddev > 0), f"init_stddev must be positive, got {stddev}"
+        )
+        _require(0 <= self.seed < 2**32, f"seed must be in [0, 2**32), got {self.seed}")
+
+    @property
+    def initial_stddev(self) -> float:
+        """`init_stddev`, or its default 1 / sqrt(dim), at which w.h starts with a variance of 1 / dim."""
+        return 1.0 / math.sqrt(self.dim) if self.init_stddev is None else self.init_stddev
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SolverOptions:
+    """How the linear system of a row is solved.
+
+    Attributes:
+        linear_solver: one of `LINEAR_SOLVERS`.
+        cg_steps: steps of a CG solver in a half-step when `tolerance` is None.
+        tolerance: if given, a CG solver runs until every row's |b - A x| <= tolerance |b|.
+        max_cg_steps: bound on the steps of a CG solver that runs to a tolerance.
+        fold_in_solver: the solver of `AlsTrainer.fold_in`; a CG solver there runs to `fold_in_tolerance`.
+        fold_in_tolerance: relative residual of a CG fold-in.
+        fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
+        exchange: how embeddings move between devices, one of `EXCHANGES`.
+
+    Raises:
+        ValueError: an unknown name (with the valid ones), or a number outside its range.
+    """
+
+    linear_solver: str = "matrix_free_cg"
+    cg_steps: int = 3
+    tolerance: float | None = None
+    max_cg_steps: int = 1000
+    fold_in_solver: str = "cholesky"
+    fold_in_tolerance: float = 1e-5
+    fold_in_regularization: str = "training"
+    exchange: str = "table"
+
+    def __post_init__(self) -> None:
+        _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVERS)
+        _require_choice("fold_in_solver", self.fold_in_solver, LINEAR_SOLVERS)
+        _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
+        _require_choice("exchange", self.exchange, EXCHANGES)
+        _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
+        _require(self.max_cg_steps >= 1, f"max_cg_steps must be at least 1, got {self.max_cg_steps}")
+        for name in ("tolerance", "fold_in_tolerance"):
+            value = getattr(self, name)
+            _require(value is None or 0 < value < 1, f"{name} must be in (0, 1), got {value}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Precision:
+    """Number formats.
+
+    Attributes:
+        table: how embeddings are stored and moved, one of `TABLE_DTYPES`; solves are float32 whatever it says.
+        solve: precision of the matrix products of gramians and solves, one of `SOLVE_PRECISIONS`. JAX's own
+            "default" is TF32 on GPUs and bfloat16 passes on TPUs; on CPUs the three are the same.
+
+    Raises:
+        ValueError: an unknown name, with the valid ones.
+    """
+
+    table: str = "float32"
+    solve: str = "highest"
+
+    def __post_init__(self) -> None:
+        _require_choice("table precision", self.table, TABLE_DTYPES)
+        _require_choice("solve precision", self.solve, SOLVE_PRECISIONS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """Shapes of the static batches, see `dense_batching.py`.
+
+    Attributes:
+        widths: ascending widths of the whole-row classes, in entries; None picks them from the row lengths.
+        num_widths: how many widths are picked when `widths` is None.
+        max_width: rows longer than this are cut, when `widths` is None (else the last of `widths` decides).
+        tile_entries: entries (rows x width) of a tile; 4096 at d = 128 float32 are 2 MB, about a core's cache.
+        max_tile_rows: bound on the rows of a tile.
+        cut_width: width of the dense rows into which long rows are cut, in entries.
+        cut_slots: long rows that are solved together.
+
+    Raises:
+        ValueError: a number below 1, or widths that do not ascend.
+    """
+
+    widths: tuple[int, ...] | None = None
+    num_widths: int = 8
+    max_width: int = 1024
+    tile_entries: int = 4096
+    max_tile_rows: int = 512
+    cut_width: int = 128
+    cut_slots: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("num_widths", "max_width", "tile_entries", "max_tile_rows", "cut_width", "cut_slots"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name} must be at least 1, got {value}")
+        if self.widths is not None:
+            ascending = all(a < b for a, b in zip((0, *self.widths), self.widths, strict=False))
+            _require(bool(self.widths) and ascending, f"widths must be positive and ascend, got {self.widths}")
