@@ -84,6 +84,11 @@ PUBLISHED: dict[str, PublishedCounts] = {
 }
 
 
+def variant_folder(variant: Variant) -> str:
+    """Folder of a variant in the output: the published one for the six published variants, else its name."""
+    return variant.published_folder if VARIANTS.get(variant.name) == variant else variant.name
+
+
 def parse_variant(text: str) -> Variant:
     """Reads a variant's name, or a definition `NAME=TLD[+TLD...]:K`, where TLD `*` is the whole web.
 
