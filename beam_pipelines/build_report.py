@@ -1,0 +1,98 @@
+"""What a build did, and its summary for people."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from beam_pipelines.parse_archive import ArchiveReport
+from webgraph.manifest import Manifest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BuildReport:
+    """The archives read and the graphs written, `folders` and `manifests` in the order of the variants."""
+
+    archives: tuple[ArchiveReport, ...]
+    folders: tuple[str, ...]
+    manifests: tuple[Manifest, ...]
+
+
+def total_counts(archives: Sequence[ArchiveReport]) -> dict[str, int]:
+    """Sums the counts of all archives."""
+    total: Counter[str] = Counter()
+    for archive in archives:
+        total.update(archive.counts)
+    return dict(sorted(total.items()))
+
+
+def print_report(report: BuildReport, console: Console) -> None:
+    """Prints what was read, what was dropped and why, and the variants."""
+    console.print(_archives_table(report.archives))
+    console.print(_dropped_table(report))
+    console.print(_variants_table(report))
+
+
+def _archives_table(archives: Sequence[ArchiveReport], most: int = 20) -> Table:
+    table = Table(title="Archives", title_justify="left")
+    table.add_column("file", overflow="fold")
+    for name in ("bytes", "records", "pages", "links", "bytes skipped", "outcome"):
+        table.add_column(name, justify="right")
+    failed_first = sorted(archives, key=lambda archive: (not archive.failure, archive.name))
+    for archive in failed_first[:most]:
+        counts = archive.counts
+        numbers = [archive.bytes, *(counts.get(key, 0) for key in ("records_in", "pages", "links_in", "bytes_skipped"))]
+        table.add_row(archive.name, *(f"{number:,}" for number in numbers), archive.failure or "ok")
+    if len(archives) > most:
+        table.add_row(f"and {len(archives) - most} more", *[""] * 6)
+    total = total_counts(archives)
+    numbers = [
+        sum(archive.bytes for archive in archives),
+        *(total.get(key, 0) for key in ("records_in", "pages", "links_in", "bytes_skipped")),
+    ]
+    table.add_section()
+    table.add_row(f"{len(archives)} files", *(f"{number:,}" for number in numbers), "")
+    return table
+
+
+def _dropped_table(report: BuildReport) -> Table:
+    table = Table(title="Dropped, and why", title_justify="left")
+    table.add_column("stage")
+    table.add_column("reason")
+    table.add_column("number", justify="right")
+    parsed = total_counts(report.archives)
+    rows = [
+        ("records", name.removeprefix("records_"), value)
+        for name, value in parsed.items()
+        if name.startswith("records_") and name != "records_in"
+    ]
+    rows += [
+        ("links", name.removeprefix("links_"), value)
+        for name, value in parsed.items()
+        if name.startswith("links_") and name not in ("links_in", "links_out")
+    ]
+    stages = report.manifests[0].counts if report.manifests else {}
+    rows += [
+        (name.partition("_")[0], name.partition("_")[2], value)
+        for stage in ("merge", "filter")
+        for name, value in sorted(stages.get(stage, {}).items())
+        if not name.endswith(("_in", "_out"))
+    ]
+    for stage, reason, value in rows:
+        table.add_row(stage, reason.replace("_", " "), f"{value:,}")
+    return table
+
+
+def _variants_table(report: BuildReport) -> Table:
+    table = Table(title="Graphs", title_justify="left")
+    table.add_column("variant")
+    for name in ("nodes", "edges", "train rows", "train_t rows", "test rows"):
+        table.add_column(name, justify="right")
+    table.add_column("folder", overflow="fold")
+    for manifest, folder in zip(report.manifests, report.folders, strict=True):
+        graph = manifest.graph
+        numbers = [graph.num_nodes, graph.num_edges, *(graph.splits[name].rows for name in ("train", "train_t", "test"))]
+        table.add_row(manifest.variant.name, *(f"{number:,}" for number in numbers), folder)
+    return table

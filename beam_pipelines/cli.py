@@ -1,0 +1,134 @@
+"""`webgraph build`, also `python -m beam_pipelines.build_graph`: flags to options, errors to one sentence."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from beam_pipelines.build_graph import BuildError, build
+from beam_pipelines.build_report import print_report
+from beam_pipelines.inputs import InputError
+from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
+from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
+from webgraph.link_selection import LinkSelection
+from webgraph.split import SplitOptions
+from webgraph.variants import VARIANTS, parse_variant
+
+_DESCRIPTION = """\
+Builds WebGraph graph directories from Common Crawl archives (WAT, WARC, ARC; told apart by content).
+
+All variants come from one pass. Each gets a folder in --output with Parquet tables, the published TFRecords and
+a manifest; a folder with a manifest is complete. The same input gives the same bytes on every runner."""
+
+_EPILOG = """\
+Every other option goes to Apache Beam, for example:
+  --direct_running_mode=multi_processing --direct_num_workers=0      all cores of this machine
+  --runner=DataflowRunner --project=... --region=... --temp_location=gs://...
+
+Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, output in the way); 2 wrong usage."""
+
+
+def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Registers `build` with the `webgraph` command."""
+    parser = subparsers.add_parser(
+        "build",
+        help="archives to graph directories",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_arguments(parser)
+    parser.set_defaults(func=run, takes_other_arguments=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m beam_pipelines.build_graph`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m beam_pipelines.build_graph",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_arguments(parser)
+    arguments, beam_args = parser.parse_known_args(argv)
+    arguments.other_arguments = beam_args
+    return run(arguments)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("input", nargs="+", help="archives, globs, or manifests of paths (wat.paths, .gz too)")
+    parser.add_argument("--output", required=True, help="folder for the graph directories")
+    parser.add_argument("--input-base", help="what relative paths in a manifest stand under (its own folder)")
+    parser.add_argument("--overwrite", action="store_true", help="replace graph directories that exist")
+    graph = parser.add_argument_group("graphs")
+    graph.add_argument(
+        "--variants",
+        default=",".join(VARIANTS),
+        help="comma-separated names, or NAME=TLD[+TLD...]:K definitions, * for the whole web (default: %(default)s)",
+    )
+    graph.add_argument("--until-stable", action="store_true", help="repeat the degree rule to the K-core")
+    graph.add_argument("--all-links", action="store_true", help="take images, forms, frames too, not only hyperlinks")
+    graph.add_argument("--drop-nofollow", action="store_true", help="leave out rel=nofollow, ugc and sponsored links")
+    graph.add_argument("--seed", type=int, default=0, help="of the split into train and test rows (default: 0)")
+    graph.add_argument("--test-fraction", type=float, default=0.1, help="share of rows in test (default: 0.1)")
+    graph.add_argument(
+        "--tfrecord-shards", type=_shards, default=None, metavar="N|none", help="TFRecord files a split (as published)"
+    )
+    limits = parser.add_argument_group("limits")
+    limits.add_argument(
+        "--max-bad-fraction", type=float, default=0.01, help="bytes skipped of bytes read that fail a run (0.01)"
+    )
+    limits.add_argument(
+        "--max-failed-fraction", type=float, default=0.0, help="failed files of files that fail a run (0)"
+    )
+    limits.add_argument("--num-partitions", type=int, help="parts that pages are spread over (by input size)")
+    limits.add_argument("--key-bits", type=int, default=KEY_BITS, help=argparse.SUPPRESS)
+
+
+def _shards(text: str) -> int:
+    return 0 if text == "none" else int(text)
+
+
+def _options(arguments: argparse.Namespace) -> BuildOptions:
+    return BuildOptions(
+        graph=GraphOptions(
+            variants=tuple(parse_variant(text) for text in arguments.variants.split(",")),
+            until_stable=arguments.until_stable,
+            selection=LinkSelection(all_paths=arguments.all_links, drop_nofollow=arguments.drop_nofollow),
+            split=SplitOptions(seed=arguments.seed, test_fraction=arguments.test_fraction),
+        ),
+        output=OutputOptions(tfrecord_shards=arguments.tfrecord_shards, overwrite=arguments.overwrite),
+        tolerance=Tolerance(
+            max_bad_fraction=arguments.max_bad_fraction, max_failed_fraction=arguments.max_failed_fraction
+        ),
+        partitioning=Partitioning(num_partitions=arguments.num_partitions, key_bits=arguments.key_bits),
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs a build from parsed flags and returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    errors = Console(stderr=True)
+    try:
+        options = _options(arguments)
+        report = build(
+            arguments.input,
+            arguments.output,
+            options=options,
+            beam_args=arguments.other_arguments,
+            input_base=arguments.input_base,
+            console=errors,
+        )
+    except (BuildError, PageKeyCollisionError) as error:
+        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        return 1
+    except (InputError, ValueError) as error:
+        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
+        return 2
+    print_report(report, Console())
+    return 0

@@ -1,0 +1,23 @@
+"""Which Beam runner a run uses when none is named, or the local one."""
+
+import logging
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+
+LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+"""Runs in this process, or with `--direct_running_mode=multi_processing` in several. Beam's own `DirectRunner` tries
+to download another runner (Prism) before it comes to this one."""
+
+_LOCAL_NAMES = (None, "", "DirectRunner", "FnApiRunner", "direct")
+
+
+def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
+    """Parses Beam's options; without a runner, or with `DirectRunner`, the run is local and downloads nothing."""
+    options = PipelineOptions(list(beam_args))
+    standard = options.view_as(StandardOptions)
+    if standard.runner in _LOCAL_NAMES:
+        standard.runner = LOCAL_RUNNER
+    # Beam logs every stage of every pipeline at INFO.
+    logging.getLogger("apache_beam").setLevel(max(logging.WARNING, logging.getLogger().level))
+    return options
