@@ -1,0 +1,54 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+DEMO_FLAGS ?=
+
+.PHONY: help env demo test test-slow test-gpu lint format types lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+env: $(VENV)/.made ## the environment, in .venv, from the lock file
+
+$(VENV)/.made: requirements/dev.lock requirements/uv.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: env ## the main job on an embedded default input: crawl, graphs, tfds build, ALS, recall
+	$(BIN)/python examples/demo.py --output $(DEMO) $(DEMO_FLAGS)
+
+test: env ## all tests but the slow ones and those that need a GPU
+	$(BIN)/python -m pytest
+
+test-slow: env ## the slow tests
+	$(BIN)/python -m pytest -m slow
+
+test-gpu: env ## the tests that need a GPU
+	$(BIN)/python -m pytest -m gpu
+
+lint: env ## ruff: lint and format check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: env ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: env ## mypy
+	$(BIN)/mypy
+
+lock: env ## pin all dependencies anew, with hashes and without index addresses
+	for extra in pipeline tfds solver all dev; do \
+	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --output-file requirements/$$extra.lock; \
+	done
+	echo uv | $(BIN)/uv pip compile --quiet - --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --output-file requirements/uv.lock
+
+clean: ## what was made here
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info
