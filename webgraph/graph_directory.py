@@ -89,7 +89,7 @@ class GraphDirectory:
         for part in range(layout.num_parts):
             first, last = layout.part_range(part)
             if (stop is None or first < stop) and (start is None or last > start):
-                yield from self._iter_part(layout.parquet_file(split, part), start, stop)
+                yield from self.iter_part(split, part, start, stop)
 
     def read_nodes(self) -> NodeBlock:
         """Reads all nodes; URLs as `large_string`.
@@ -117,8 +117,9 @@ class GraphDirectory:
         layout = self.manifest.layout
         return [self.path / layout.tfrecord_file(split, shard) for shard in range(layout.tfrecord_shards or 0)]
 
-    def _iter_part(self, name: str, start: int | None, stop: int | None) -> Iterator[RowBlock]:
-        path = self.path / name
+    def iter_part(self, split: str, part: int, start: int | None = None, stop: int | None = None) -> Iterator[RowBlock]:
+        """Yields the row groups of one part that overlap the ids [start, stop), each cut to that range."""
+        path = self.path / self.manifest.layout.parquet_file(split, part)
         try:
             with pq.ParquetFile(path) as file:
                 check_schema(file, ROW_SCHEMA)

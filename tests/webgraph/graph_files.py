@@ -1,5 +1,6 @@
 """Small graph directories for tests, written from the oracle's graphs."""
 
+import itertools
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,9 +42,9 @@ def row_block(rows: Mapping[int, list[int]], ground_truth: Mapping[int, list[int
     return RowBlock(
         row_tag=np.array(tags, dtype=np.int64),
         col_offsets=np.cumsum([0, *map(len, cols)]),
-        col_tag=np.array(sum(cols, []), dtype=np.int64),
+        col_tag=np.array(list(itertools.chain.from_iterable(cols)), dtype=np.int64),
         gt_offsets=np.cumsum([0, *map(len, gts)]),
-        gt_tag=np.array(sum(gts, []), dtype=np.int64),
+        gt_tag=np.array(list(itertools.chain.from_iterable(gts)), dtype=np.int64),
     )
 
 

@@ -1,0 +1,84 @@
+"""The console script `webgraph`: its subcommands are found by entry point, so that packages can bring their own.
+
+Each entry of the group `webgraph.commands` names a function `add_command(subparsers)`, which adds a parser and sets
+its default `func`: a function of the parsed arguments that returns the exit code. With `takes_other_arguments=True`
+it gets arguments that its parser does not know as `other_arguments`.
+
+Exit codes: 0 all is well; 1 the command ran and found something wrong; 2 it could not run (usage, bad input).
+"""
+
+import argparse
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from webgraph import __version__
+
+GROUP = "webgraph.commands"
+EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_DESCRIPTION = "Builds, verifies and describes WebGraph link-prediction datasets made from Common Crawl archives."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that `arguments` (default: the process's) name, and returns its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser(words[0] if words else None)
+    parsed, parsed.other_arguments = parser.parse_known_args(words)
+    if parsed.other_arguments and not getattr(parsed, "takes_other_arguments", False):
+        parser.error(f"unrecognized arguments: {' '.join(parsed.other_arguments)}")
+    if parsed.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    try:
+        code: int = parsed.func(parsed)
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(f"webgraph {parsed.command}: {error}", style="red", markup=False, highlight=False)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def make_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser with all installed commands, or only `command` if there is one of that name, for a quick start."""
+    parser = argparse.ArgumentParser(prog="webgraph", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"webgraph {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    entries = sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name)
+    for entry in [entry for entry in entries if entry.name == command] or entries:
+        try:
+            add_command = entry.load()
+        except ImportError as error:
+            _add_missing(subparsers, entry.name, error)
+        else:
+            add_command(subparsers)
+    return parser
+
+
+def _add_missing(
+    subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, error: ImportError
+) -> None:
+    """Stands in for a command whose packages are not installed."""
+    extra = "pipeline" if name == "build" else "all"
+    message = (
+        f"the command {name!r} needs the package {error.name or error}, which is not installed; "
+        f"run: pip install 'alx-webgraph[{extra}]'"
+    )
+
+    def refuse(arguments: argparse.Namespace) -> int:
+        raise ValueError(message)
+
+    parser = subparsers.add_parser(name, help=f"(needs alx-webgraph[{extra}])", prefix_chars="\0", add_help=False)
+    parser.add_argument("rest", nargs="*")
+    parser.set_defaults(func=refuse)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
