@@ -1,0 +1,63 @@
+"""The `alx` command: arguments, exit codes, and one sentence for every error.
+
+JAX is imported only after the arguments are parsed, because the number of CPU devices must be set before.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from alx_solver.cli_flags import make_parser
+from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
+
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      argv: arguments; those of the process if None.
+
+    Returns:
+      The exit code.
+    """
+    try:
+        arguments = make_parser().parse_args(argv)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    errors = Console(stderr=True)
+    arguments.cpu_devices = use_host_devices(arguments.devices)
+    if arguments.command == "bench":
+        use_single_threaded_blas()
+    try:
+        _dispatch(arguments, Console())
+    except KeyboardInterrupt:
+        hint = "; the last checkpoint is whole, go on with --resume" if arguments.command == "train" else ""
+        _say(errors, f"interrupted{hint}.")
+        return INTERRUPTED
+    except ValueError as error:
+        _say(errors, f"error: {error}")
+        return BAD_INPUT
+    except (RuntimeError, ArithmeticError, OSError, MemoryError) as error:
+        _say(errors, f"error: {str(error) or type(error).__name__}")
+        return FAILED
+    return OK
+
+
+def _dispatch(arguments: argparse.Namespace, console: Console) -> None:
+    from alx_solver import cli_commands
+
+    {"train": cli_commands.run_train, "evaluate": cli_commands.run_evaluate, "bench": cli_commands.run_bench}[
+        arguments.command
+    ](arguments, console)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(f"alx: {text}", soft_wrap=True, highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The flags of the `alx` commands. Imports neither JAX nor NumPy, so that `--help` is quick."""
+
+import argparse
+from typing import Any
+
+from alx_solver.options import FOLD_IN_REGULARIZATIONS, LINEAR_SOLVERS, TABLE_DTYPES
+
+_EXIT_CODES = """\
+exit codes:
+  0    done
+  1    failed while running (a loss that is not finite, no memory, a full disk)
+  2    wrong arguments or input
+  130  interrupted (Ctrl-C); after training, go on with --resume
+"""
+_DATA_HELP = "a graph directory, a prepared TFDS version folder, a SciPy .npz matrix, or an .adjacency.txt[.gz] list"
+
+# argparse keeps the types of sub-parsers and groups private.
+Commands = Any
+Flags = Any
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all three commands."""
+    parser = argparse.ArgumentParser(
+        prog="alx",
+        description="Implicit-feedback matrix factorisation by sharded alternating least squares.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,bench}")
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_bench(commands)
+    return parser
+
+
+def _add_command(commands: Commands, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_train(commands: Commands) -> None:
+    parser = _add_command(
+        commands,
+        "train",
+        "train a model and report loss and recall of every epoch",
+        "Trains a model. Writes run.json, metrics.jsonl (a line an epoch), a checkpoint after every epoch, and\n"
+        "summary.json into --output; ends with the recall table beside the baselines.",
+    )
+    parser.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output, if any")
+    parser.add_argument("--tensorboard", metavar="DIR", help="also write TensorBoard event files (needs tensorboardX)")
+    _add_model_flags(parser.add_argument_group("model"))
+    _add_solver_flags(parser.add_argument_group("solver"))
+    group = parser.add_argument_group("run")
+    group.add_argument("--epochs", type=int, default=16, metavar="N", help="epochs in all (default: %(default)s)")
+    group.add_argument(
+        "--evaluate-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="recall after every N epochs and the last; 0: the last only (default: %(default)s)",
+    )
+    _add_evaluation_flags(group)
+    _add_data_flags(parser)
+
+
+def _add_model_flags(group: Flags) -> None:
+    group.add_argument("--dim", type=int, default=128, help="width of an embedding (default: %(default)s)")
+    group.add_argument(
+        "--regularization", type=float, default=1e-3, metavar="LAMBDA", help="lambda (default: %(default)s)"
+    )
+    group.add_argument(
+        "--unobserved-weight",
+        type=float,
+        default=1e-3,
+        metavar="ALPHA",
+        help="weight alpha of every pair, observed or not (default: %(default)s)",
+    )
+    group.add_argument(
+        "--regularization-exponent",
+        type=float,
+        default=1.0,
+        metavar="NU",
+        help="lambda of a row is LAMBDA (n + ALPHA N)^NU; 0: the same for all (default: %(default)s)",
+    )
+    group.add_argument(
+        "--init-stddev", type=float, metavar="S", help="deviation of the initial embeddings (default: 1 / sqrt(dim))"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of the initial embeddings (default: %(default)s)")
+
+
+def _add_solver_flags(group: Flags) -> None:
+    group.add_argument(
+        "--linear-solver",
+        choices=LINEAR_SOLVERS,
+        default="matrix_free_cg",
+        help="how a row's linear system is solved (default: %(default)s)",
+    )
+    group.add_argument(
+        "--cg-steps", type=int, default=3, metavar="N", help="steps of a CG solver a half-step (default: %(default)s)"
+    )
+    group.add_argument(
+        "--tolerance", type=float, metavar="T", help="run a CG solver to this relative residual, not a fixed number"
+    )
+    group.add_argument(
+        "--fold-in-regularization",
+        choices=FOLD_IN_REGULARIZATIONS,
+        default="training",
+        help="lambda of test rows: as in training, or plain as in the original (default: %(default)s)",
+    )
+    group.add_argument(
+        "--fold-in-solver",
+        choices=LINEAR_SOLVERS,
+        default="matrix_free_cg",
+        help="how test rows are solved; a CG solver runs to a relative residual of 1e-5 (default: %(default)s)",
+    )
+    group.add_argument(
+        "--table-dtype", choices=TABLE_DTYPES, default="float32", help="format of the tables (default: %(default)s)"
+    )
+
+
+def _add_evaluate(commands: Commands) -> None:
+    parser = _add_command(
+        commands,
+        "evaluate",
+        "recall of a trained run beside the baselines",
+        "Restores the last checkpoint of a run, folds the test rows in, and prints the recall table.",
+    )
+    parser.add_argument("run", metavar="RUN", help="the --output of `alx train`")
+    parser.add_argument("data", metavar="DATA", help=f"the data it was trained on: {_DATA_HELP}")
+    parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
+    _add_evaluation_flags(parser)
+    _add_data_flags(parser)
+
+
+def _add_bench(commands: Commands) -> None:
+    parser = _add_command(
+        commands,
+        "bench",
+        "seconds an epoch of the solvers beside implicit's",
+        "Times epochs of our linear solvers and of PyPI's implicit (if installed) in turns on the train matrix.",
+    )
+    parser.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--dim", type=int, default=128, help="width of an embedding (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="counted epochs (default: %(default)s)")
+    parser.add_argument("--table-dtype", choices=TABLE_DTYPES, default="float32", help="default: %(default)s")
+    parser.add_argument(
+        "--linear-solvers",
+        nargs="+",
+        choices=LINEAR_SOLVERS,
+        default=["matrix_free_cg", "conjugate_gradient", "cholesky"],
+        metavar="NAME",
+        help=f"ours to be timed, of {', '.join(LINEAR_SOLVERS)} (default: %(default)s)",
+    )
+    parser.add_argument("--no-implicit", action="store_true", help="leave implicit out")
+    _add_data_flags(parser)
+
+
+def _add_evaluation_flags(group: Flags) -> None:
+    group.add_argument(
+        "--evaluate-on",
+        choices=("test", "validation"),
+        default="test",
+        help="validation holds a hashed tenth of the train rows out and leaves the test rows alone, for tuning "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-test-rows", type=int, metavar="N", help="evaluate on so many rows at most, evenly spaced (default: all)"
+    )
+
+
+def _add_data_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data and devices")
+    group.add_argument(
+        "--split-seed", type=int, default=0, help="of the held-out rows, for data without a split (default: 0)"
+    )
+    group.add_argument(
+        "--test-fraction",
+        type=float,
+        default=0.1,
+        metavar="F",
+        help="held-out share of the rows, for data without a split (default: %(default)s)",
+    )
+    group.add_argument("--devices", type=int, metavar="N", help="use N devices (default: all; on a CPU one a core)")
