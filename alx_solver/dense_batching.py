@@ -40,6 +40,7 @@ class WholeTiles(NamedTuple):
     weights: Float32[Any, "devices tiles rows width"] | None  # confidences; None if binary
     rows: Int32[Any, "devices tiles rows"]  # local rows; padding is the shard's zero row
     lengths: Int32[Any, "devices tiles rows"]  # n_r; 0 at padding
+    num_tiles: Int32[Any, " devices"]  # tiles that hold any row; the rest of a device's tiles is padding
 
 
 class CutTiles(NamedTuple):
@@ -134,7 +135,8 @@ def _whole_tiles(
     slot = owners * (num_tiles * tile_rows) + rank
     shape = (ranges.num_devices, num_tiles, tile_rows)
     ids, weights = _fill(entries, rows, slot * width, (*shape, width))
-    return WholeTiles(ids, weights, *_rows_and_lengths(entries.matrix, rows, slot, ranges, shape)), rank
+    filled = (-(-counts // tile_rows)).astype(np.int32)
+    return WholeTiles(ids, weights, *_rows_and_lengths(entries.matrix, rows, slot, ranges, shape), filled), rank
 
 
 def _cut_tiles(

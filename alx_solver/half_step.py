@@ -1,8 +1,9 @@
 """A half-step: solve every row of one table given the other. As in als, rows given cols, then cols given rows.
 
 On each device, inside `shard_map`: the gramian of the column table (a sum over devices), the embeddings that the
-exchange collects, then a scan over the tiles of each class, which gathers a tile's embeddings, solves its rows and
-puts the solutions out. The row shard is written once at the end, by one planned gather from all that was put out.
+exchange collects, then a loop over the tiles of each class, which gathers a tile's embeddings, solves its rows and
+puts the solutions out. A device does its own tiles only, however many the others have. The row shard is written once
+at the end, by one planned gather from all that was put out.
 A row belongs to the device that solves it, so solutions do not travel.
 """
 
@@ -86,12 +87,18 @@ class ShardSolver:
         collected: Float[Array, "table dim"],
         operator: OperatorOf,
     ) -> Float[Array, "slots dim"]:
-        def solve_tile(carry: None, tile: WholeTiles) -> tuple[None, Float[Array, "rows dim"]]:
-            observed = WholeEntries(gather_rows(collected, tile.ids), tile.weights, self.precision)
-            solution = self.solver.solve(operator(observed, tile.lengths), gather_rows(row_shard, tile.rows))
-            return carry, solution.astype(row_shard.dtype)
+        def solve_tile(
+            index: Int32[Array, ""], solved: Float[Array, "tiles rows dim"]
+        ) -> Float[Array, "tiles rows dim"]:
+            weights = None if tiles.weights is None else tiles.weights[index]
+            observed = WholeEntries(gather_rows(collected, tiles.ids[index]), weights, self.precision)
+            start = gather_rows(row_shard, tiles.rows[index])
+            solution = self.solver.solve(operator(observed, tiles.lengths[index]), start)
+            return solved.at[index].set(solution.astype(solved.dtype))
 
-        return jax.lax.scan(solve_tile, None, tiles)[1].reshape(-1, row_shard.shape[-1])
+        dim = row_shard.shape[-1]
+        solved = jnp.zeros((*tiles.rows.shape, dim), row_shard.dtype)
+        return jax.lax.fori_loop(0, tiles.num_tiles, solve_tile, solved).reshape(-1, dim)
 
     def _solve_cut(
         self,

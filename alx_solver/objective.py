@@ -17,7 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32, Int32
 
-from alx_solver.dense_batching import DenseBatches
+from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
 from alx_solver.exchange import Exchange
 from alx_solver.gramian import sharded_gramian
 from alx_solver.half_step import gather_rows, tile_of_cut
@@ -35,53 +35,60 @@ class Objective:
     regularizer: float
 
 
-def _squared_errors(
-    entries: WholeEntries, embeddings: Float32[Array, "rows dim"], lengths: Int32[Array, " rows"]
-) -> Float32[Array, ""]:
-    """Sum of c (1 - w.h)^2 over the first `lengths` entries of each dense row."""
-    errors = 1.0 - entries.predict(embeddings)
-    real = jnp.arange(errors.shape[1])[None, :] < lengths[:, None]
-    return jnp.sum(jnp.where(real, entries.weighted(errors * errors), 0.0))
+@dataclasses.dataclass(frozen=True)
+class _ShardErrors:
+    """The entries' part of the objective on one device, and the gramians, inside `shard_map`."""
 
+    exchange: Exchange
+    precision: jax.lax.Precision
+    padding_position: int
 
-def _shard_errors(
-    exchange: Exchange,
-    precision: jax.lax.Precision,
-    padding_position: int,
-    row_shard: Float[Array, "capacity dim"],
-    col_shard: Float[Array, "col_capacity dim"],
-    stacked: DenseBatches,
-) -> tuple[Float32[Array, "1 tiles"], Float32[Array, "dim dim"], Float32[Array, "dim dim"]]:
-    """Squared errors of every tile of this device, and both gramians."""
-    batches: DenseBatches = jax.tree.map(lambda array: array[0], stacked)
-    collected = exchange.collect(col_shard)
-    sums = []
-    for tiles in batches.whole:
-        sums.append(
-            jax.lax.map(
-                lambda tile: _squared_errors(
-                    WholeEntries(gather_rows(collected, tile.ids), tile.weights, precision),
-                    gather_rows(row_shard, tile.rows),
-                    tile.lengths,
-                ),
-                tiles,
-            )
-        )
-    if batches.cut is not None:
-        cut = batches.cut
-        tile_at = tile_of_cut(cut, collected, precision)
-        num_tiles = cut.ids.shape[0]
-        group = jnp.searchsorted(cut.first_tile, jnp.arange(num_tiles, dtype=jnp.int32), side="right") - 1
-        group = jnp.minimum(group, cut.rows.shape[0] - 1).astype(jnp.int32)
-        real = jnp.sum(cut.ids != padding_position, axis=-1, dtype=jnp.int32)  # [tiles, dense_rows]
+    def __call__(
+        self,
+        row_shard: Float[Array, "capacity dim"],
+        col_shard: Float[Array, "col_capacity dim"],
+        stacked: DenseBatches,
+    ) -> tuple[Float32[Array, "1 tiles"], Float32[Array, "dim dim"], Float32[Array, "dim dim"]]:
+        """Squared errors of every tile of this device, and both gramians."""
+        batches: DenseBatches = jax.tree.map(lambda array: array[0], stacked)
+        collected = self.exchange.collect(col_shard)
+        sums = [self._whole(tiles, row_shard, collected) for tiles in batches.whole]
+        if batches.cut is not None:
+            sums.append(self._cut(batches.cut, row_shard, collected))
+        errors = jnp.concatenate([*sums, jnp.zeros(1, jnp.float32)])
+        return errors[None], sharded_gramian(row_shard, self.precision), sharded_gramian(col_shard, self.precision)
 
-        def cut_errors(index: Int32[Array, ""]) -> Float32[Array, ""]:
-            entries, segments = tile_at(index)
-            return _squared_errors(entries, gather_rows(row_shard, cut.rows[group[index]][segments]), real[index])
+    def _squared_errors(
+        self, entries: WholeEntries, embeddings: Float32[Array, "rows dim"], ids: Int32[Array, "rows width"]
+    ) -> Float32[Array, ""]:
+        """Sum of c (1 - w.h)^2 over the entries that are not padding."""
+        errors = 1.0 - entries.predict(embeddings)
+        return jnp.sum(jnp.where(ids != self.padding_position, entries.weighted(errors * errors), 0.0))
 
-        sums.append(jax.lax.map(cut_errors, jnp.arange(num_tiles, dtype=jnp.int32)))
-    errors = jnp.concatenate([*sums, jnp.zeros(1, jnp.float32)])
-    return errors[None], sharded_gramian(row_shard, precision), sharded_gramian(col_shard, precision)
+    def _whole(
+        self, tiles: WholeTiles, row_shard: Float[Array, "capacity dim"], collected: Float[Array, "table dim"]
+    ) -> Float32[Array, " tiles"]:
+        def tile_errors(tile: tuple[Array, Array | None, Array]) -> Float32[Array, ""]:
+            ids, weights, rows = tile
+            entries = WholeEntries(gather_rows(collected, ids), weights, self.precision)
+            return self._squared_errors(entries, gather_rows(row_shard, rows), ids)
+
+        return jax.lax.map(tile_errors, (tiles.ids, tiles.weights, tiles.rows))
+
+    def _cut(
+        self, cut: CutTiles, row_shard: Float[Array, "capacity dim"], collected: Float[Array, "table dim"]
+    ) -> Float32[Array, " tiles"]:
+        tile_at = tile_of_cut(cut, collected, self.precision)
+        indices = jnp.arange(cut.ids.shape[0], dtype=jnp.int32)
+        groups = jnp.searchsorted(cut.first_tile, indices, side="right").astype(jnp.int32) - 1
+        groups = jnp.minimum(groups, cut.rows.shape[0] - 1)  # tiles after the last group are all padding
+
+        def tile_errors(index: Int32[Array, ""]) -> Float32[Array, ""]:
+            entries, segment_ids = tile_at(index)
+            embeddings = gather_rows(row_shard, cut.rows[groups[index]][segment_ids])
+            return self._squared_errors(entries, embeddings, cut.ids[index])
+
+        return jax.lax.map(tile_errors, indices)
 
 
 @jax.jit
@@ -96,7 +103,7 @@ def _make_errors_and_gramians(
 ) -> Callable[[jax.Array, jax.Array, DenseBatches], tuple[jax.Array, jax.Array, jax.Array]]:
     return jax.jit(
         jax.shard_map(
-            functools.partial(_shard_errors, exchange, precision, padding_position),
+            _ShardErrors(exchange, precision, padding_position),
             mesh=mesh,
             in_specs=(SHARDED, SHARDED, SHARDED),
             out_specs=(SHARDED, REPLICATED, REPLICATED),

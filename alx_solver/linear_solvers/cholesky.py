@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax
 from jaxtyping import Array, Float32
 
+from alx_solver.linear_solvers.row_by_row import solve_rows
 from alx_solver.normal_operator import NormalOperator
 
 
@@ -18,7 +19,12 @@ class Cholesky:
 
     def solve(self, operator: NormalOperator, start: Float32[Array, "rows dim"]) -> Float32[Array, "rows dim"]:
         del start
-        factor = jax.lax.linalg.cholesky(operator.matrix())
-        vector = operator.right_hand_side()[..., None]
-        half = jax.lax.linalg.triangular_solve(factor, vector, left_side=True, lower=True)
-        return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[..., 0]
+        return solve_rows(_solve, operator.matrix(), operator.right_hand_side())
+
+
+def _solve(
+    matrices: Float32[Array, "*batch dim dim"], vectors: Float32[Array, "*batch dim"]
+) -> Float32[Array, "*batch dim"]:
+    factor = jax.lax.linalg.cholesky(matrices)
+    half = jax.lax.linalg.triangular_solve(factor, vectors[..., None], left_side=True, lower=True)
+    return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[..., 0]

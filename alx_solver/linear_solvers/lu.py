@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float32
 
+from alx_solver.linear_solvers.row_by_row import solve_rows
 from alx_solver.normal_operator import NormalOperator
 
 
@@ -18,4 +19,10 @@ class LU:
 
     def solve(self, operator: NormalOperator, start: Float32[Array, "rows dim"]) -> Float32[Array, "rows dim"]:
         del start
-        return jnp.linalg.solve(operator.matrix(), operator.right_hand_side()[..., None])[..., 0]
+        return solve_rows(_solve, operator.matrix(), operator.right_hand_side())
+
+
+def _solve(
+    matrices: Float32[Array, "*batch dim dim"], vectors: Float32[Array, "*batch dim"]
+) -> Float32[Array, "*batch dim"]:
+    return jnp.linalg.solve(matrices, vectors[..., None])[..., 0]
