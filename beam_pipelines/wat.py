@@ -73,9 +73,7 @@ def is_wat_record(record: Record) -> bool:
 def parse_wat_record(record: Record, selection: LinkSelection) -> Capture | NotAPage:
     """Reads a WAT record (`is_wat_record`). Never raises: what is not a page comes back as `NotAPage`."""
     try:
-        wat = _decode(record.body)
-    except msgspec.ValidationError:
-        wat = _from_untyped(_decode_untyped(record.body))
+        wat = _decode_any(record.body)
     except (msgspec.DecodeError, RecursionError):
         return NotAPage("broken_json", is_damage=True)
     envelope = wat.Envelope
@@ -91,6 +89,13 @@ def parse_wat_record(record: Record, selection: LinkSelection) -> Capture | NotA
         return NotAPage("not_html")
     url = header.target_uri.strip().removeprefix("<").removesuffix(">") or record.target_uri
     return _capture(url, http.html, selection, escaped=record.headers.get("warc-date", "9") < ENTITIES_UNESCAPED_SINCE)
+
+
+def _decode_any(body: bytes) -> _Wat:
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:  # it is raised at the first unexpected type; what follows may be no JSON
+        return _from_untyped(_decode_untyped(body))
 
 
 def _capture(url: str, page: _Html, selection: LinkSelection, *, escaped: bool) -> Capture:
