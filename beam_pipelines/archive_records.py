@@ -17,7 +17,7 @@ MAX_RECORD_BYTES = 1 << 28
 MAX_HEADER_BYTES = 1 << 16
 
 _WARC = b"WARC/"
-_PADDING = b"\r\n\x00"
+_PADDING_RUN = re.compile(rb"[\r\n\x00]+")
 _WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
 _ARC_LINE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192} \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n")
 _RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
@@ -86,15 +86,15 @@ class _Framer:
         self._raw = 0
         self._resyncing = False
         self._overrun = 0  # bytes still to be dropped of a record that is too large
+        self._wanted = 0  # length of the buffer at which the record under way is whole, where that is known
 
     @property
     def is_empty(self) -> bool:
-        """No record is under way, only the empty lines that end one."""
-        return not self._overrun and not self._resyncing and not self._buffer.strip(_PADDING)
+        """No record is under way: what lies between records is dropped from the buffer."""
+        return not self._overrun and not self._resyncing and not self._buffer
 
     def reset(self) -> int:
-        """Forgets the empty lines after the last record and returns the bytes of the file that they took."""
-        self._buffer.clear()
+        """Returns the bytes of the file that the empty lines after the last record took."""
         raw, self._raw = self._raw, 0
         return raw
 
@@ -109,7 +109,10 @@ class _Framer:
         dropped = min(self._overrun, len(segment.data))
         self._overrun -= dropped
         self._buffer += segment.data[dropped:] if dropped else segment.data
-        yield from self._frame()
+        if dropped and not self._overrun:
+            yield self._skip("record_too_large")
+        if len(self._buffer) >= self._wanted:
+            yield from self._frame()
 
     def finish(self) -> Iterator[Record | Skipped]:
         if not self.is_empty:
@@ -117,22 +120,31 @@ class _Framer:
 
     def _drop_rest(self, reason: str, raw_bytes: int) -> Iterator[Skipped]:
         self._buffer.clear()
-        self._overrun = 0
+        self._overrun = self._wanted = 0
         self._resyncing = False
-        skipped, self._raw = self._raw + raw_bytes, 0
-        yield Skipped(reason, skipped)
+        self._raw += raw_bytes
+        yield self._skip(reason)
+
+    def _skip(self, reason: str) -> Skipped:
+        skipped, self._raw = self._raw, 0
+        return Skipped(reason, skipped)
 
     def _frame(self) -> Iterator[Record | Skipped]:
+        self._wanted = 0
         while self._buffer and not self._overrun:
             if self._resyncing and not (yield from self._resync()):
                 return
-            start = len(self._buffer) - len(self._buffer.lstrip(_PADDING))
-            header = self._header(start)
+            padding = _PADDING_RUN.match(self._buffer)
+            if padding is not None:
+                del self._buffer[: padding.end()]
+            header = self._header()
             if header == "more":
                 return
             if isinstance(header, str):
                 self._resyncing = True
-                del self._buffer[: start + 1]
+                # What begins as a header and does not end is no header; the last of it may be the start of one.
+                is_endless = len(self._buffer) >= MAX_HEADER_BYTES and self._buffer.startswith(_WARC)
+                del self._buffer[: MAX_HEADER_BYTES - _RESYNC_OVERLAP if is_endless else 1]
                 continue
             headers, body_start = header
             length = _content_length(headers)
@@ -143,10 +155,11 @@ class _Framer:
             if length > MAX_RECORD_BYTES:
                 self._overrun = max(0, body_start + length - len(self._buffer))
                 del self._buffer[: body_start + length]
-                skipped, self._raw = self._raw, 0
-                yield Skipped("record_too_large", skipped)
+                if not self._overrun:
+                    yield self._skip("record_too_large")
                 continue
             if len(self._buffer) < body_start + length:
+                self._wanted = body_start + length
                 return
             body = bytes(self._buffer[body_start : body_start + length])
             del self._buffer[: body_start + length]
@@ -161,13 +174,12 @@ class _Framer:
             return False
         del self._buffer[: match.start()]
         self._resyncing = False
-        skipped, self._raw = self._raw, 0
-        yield Skipped("garbage", skipped)
+        yield self._skip("garbage")
         return True
 
-    def _header(self, start: int) -> "tuple[dict[str, str], int] | str":
+    def _header(self) -> "tuple[dict[str, str], int] | str":
         """Returns (headers, where the body starts), "more" where bytes are missing, or "garbage"."""
-        head = self._buffer[start : start + MAX_HEADER_BYTES]
+        head = self._buffer[:MAX_HEADER_BYTES]
         if not head or (len(head) < len(_WARC) and _WARC.startswith(bytes(head))):
             return "more"
         is_full = len(head) == MAX_HEADER_BYTES
@@ -175,14 +187,14 @@ class _Framer:
             end = re.search(rb"\r?\n\r?\n", head)
             if end is None:
                 return "garbage" if is_full else "more"
-            return _parse_warc_headers(bytes(head[: end.start()])), start + end.end()
+            return _parse_warc_headers(bytes(head[: end.start()])), end.end()
         line_end = head.find(b"\n")
         if line_end < 0:
             return "garbage" if is_full or not re.match(rb"[a-zA-Z][a-zA-Z0-9+.-]*:", head) else "more"
         line = bytes(head[: line_end + 1])
         if not _ARC_LINE.fullmatch(line):
             return "garbage"
-        return _parse_arc_line(line), start + line_end + 1
+        return _parse_arc_line(line), line_end + 1
 
 
 def _parse_warc_headers(head: bytes) -> dict[str, str]:
