@@ -7,7 +7,7 @@ Both end in empty lines. After damage, reading goes on at the next line that beg
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import BinaryIO
 
 from beam_pipelines.archive_segments import Segment, read_segments
@@ -166,7 +166,7 @@ class _Framer:
             raw, self._raw = self._raw, 0
             yield Record(headers, body, raw)
 
-    def _resync(self) -> Iterator[Skipped]:
+    def _resync(self) -> Generator[Skipped, None, bool]:
         """Drops bytes up to the next start of a record; returns whether there is one."""
         match = _RECORD_START.search(self._buffer)
         if match is None:

@@ -82,7 +82,7 @@ class _GzipReader:
             given = self._buffer
             try:
                 data = decompressor.decompress(given, SEGMENT_BYTES)
-            except zlib_ng.error:
+            except zlib_ng.error:  # type: ignore[misc]  # an exception class, typed as a function in its stub
                 self._buffer = consumed + given
                 yield self._skip_to_next_member(1, "bad_gzip_member")
                 return

@@ -5,14 +5,15 @@ batch of one row whose fields are lists, so that columns of different lengths sh
 Blocks are trusted: they are only ever read by the run that wrote them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
-Column = np.ndarray | pa.Array
-Block = Mapping[str, Column]
+Column = Any
+"""np.ndarray, or pa.LargeBinaryArray."""
+Block = dict[str, Column]
 
 
 def encode_block(block: Block) -> bytes:
@@ -24,7 +25,7 @@ def encode_block(block: Block) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def decode_block(data: bytes) -> dict[str, Column]:
+def decode_block(data: bytes) -> Block:
     """Reads what `encode_block` wrote; the columns are views of `data`."""
     with pa.ipc.open_stream(data) as reader:
         return _columns(reader.read_next_batch())
@@ -42,7 +43,7 @@ def write_blocks(sink: BinaryIO, blocks: Iterable[Block]) -> None:
     writer.close()
 
 
-def read_blocks(source: BinaryIO) -> Iterator[dict[str, Column]]:
+def read_blocks(source: BinaryIO) -> Iterator[Block]:
     """Reads what `write_blocks` wrote, a block at a time."""
     with pa.ipc.open_stream(source) as reader:
         for batch in reader:
@@ -59,8 +60,8 @@ def _batch(block: Block) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def _columns(batch: pa.RecordBatch) -> dict[str, Column]:
-    columns: dict[str, Column] = {}
+def _columns(batch: pa.RecordBatch) -> Block:
+    columns: Block = {}
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         values = array.values
         is_binary = pa.types.is_large_binary(values.type)

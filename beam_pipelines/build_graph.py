@@ -11,7 +11,7 @@ import dataclasses
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -125,7 +125,7 @@ class _Run:
             key_bits=self._options.partitioning.key_bits,
         )
         with self._progress.parsing(folder, sizes):
-            self._pipeline(folder, "inputs.json", paths, lambda found: found | "Parse" >> ParseArchives(folder, options))
+            self._pipeline(folder, "inputs.json", paths, ParseArchives(folder, options))
         reports = [
             ArchiveReport(**storage.read_json(join(folder, parsed_name(path) + REPORT_SUFFIX))) for path in paths
         ]
@@ -133,14 +133,12 @@ class _Run:
 
     def filter(self, paths: Sequence[str]) -> _Filtered:
         """Runs `FilterPages`, and `FilterAgain` until nothing changes if that is asked for."""
-        options = DegreeOptions(
-            min_degrees=tuple(self._options.graph.min_degrees), num_partitions=self._num_partitions
-        )
+        options = DegreeOptions(min_degrees=tuple(self._options.graph.min_degrees), num_partitions=self._num_partitions)
         parsed = [join(self._work, "parsed", parsed_name(path)) + BLOCKS_SUFFIX for path in paths]
         parsed = [path for path in parsed if storage.exists(path)]
         folder = join(self._work, "round-0")
         with self._watch("Filtering by degree", folder):
-            self._pipeline(folder, "parsed.json", parsed, lambda p: p | "Filter" >> FilterPages(folder, options))
+            self._pipeline(folder, "parsed.json", parsed, FilterPages(folder, options))
         result = _read_filtered(folder)
         if not self._options.graph.until_stable:
             return result
@@ -148,7 +146,7 @@ class _Run:
             folder = join(self._work, f"round-{number}")
             again = FilterAgain(result.folder, folder, options)
             with self._watch(f"Filtering by degree, round {number + 1}", folder):
-                self._pipeline(folder, "partitions.json", result.partitions, lambda p, again=again: p | "Again" >> again)
+                self._pipeline(folder, "partitions.json", result.partitions, again)
             before, result = result, _read_filtered(folder, result.counts)
             if result.nodes == before.nodes:
                 return result
@@ -176,7 +174,7 @@ class _Run:
                 join(self._work, "graphs"),
                 "partitions.json",
                 filtered.partitions,
-                lambda numbers: numbers | "Write" >> WriteGraphs(filtered.folder, plan),
+                WriteGraphs(filtered.folder, plan),
             )
         return [self._write_manifest(index, plan, filtered, archives) for index in range(len(variants))]
 
@@ -223,7 +221,7 @@ class _Run:
         folder: str,
         name: str,
         items: Iterable[Any],
-        transform: Callable[[beam.PCollection], beam.PCollection],
+        transform: beam.PTransform,
     ) -> None:
         """Runs a pipeline over items that workers read from a file, so that the job itself stays small."""
         listing = join(self._work, f"{os.path.basename(folder)}-{name}")
@@ -232,7 +230,7 @@ class _Run:
         storage.write_json(listing, list(items))
         with beam.Pipeline(options=pipeline_options(self._beam_args)) as pipeline:
             listed = pipeline | "Listing" >> beam.Create([listing]) | "ReadListing" >> beam.FlatMap(storage.read_json)
-            transform(listed)
+            listed | transform  # applies it
 
 
 def _zero_filled(counts: Counter[str]) -> dict[str, int]:

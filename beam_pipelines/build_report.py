@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipelines.parse_archive import ArchiveReport
@@ -33,28 +34,29 @@ def print_report(report: BuildReport, console: Console) -> None:
     console.print(_archives_table(report.archives))
     console.print(_dropped_table(report))
     console.print(_variants_table(report))
+    if report.folders:
+        console.print(f"written to {report.folders[0].rpartition('/')[0]}", markup=False, highlight=False)
 
 
 def _archives_table(archives: Sequence[ArchiveReport], most: int = 20) -> Table:
     table = Table(title="Archives", title_justify="left")
     table.add_column("file", overflow="fold")
-    for name in ("bytes", "records", "pages", "links", "bytes skipped", "outcome"):
-        table.add_column(name, justify="right")
+    for name in ("size", "records", "pages", "links", "skipped", "outcome"):
+        table.add_column(name, justify="right", no_wrap=True)
     failed_first = sorted(archives, key=lambda archive: (not archive.failure, archive.name))
     for archive in failed_first[:most]:
-        counts = archive.counts
-        numbers = [archive.bytes, *(counts.get(key, 0) for key in ("records_in", "pages", "links_in", "bytes_skipped"))]
-        table.add_row(archive.name, *(f"{number:,}" for number in numbers), archive.failure or "ok")
+        table.add_row(archive.name, *_archive_cells(archive.bytes, archive.counts), archive.failure or "ok")
     if len(archives) > most:
         table.add_row(f"and {len(archives) - most} more", *[""] * 6)
-    total = total_counts(archives)
-    numbers = [
-        sum(archive.bytes for archive in archives),
-        *(total.get(key, 0) for key in ("records_in", "pages", "links_in", "bytes_skipped")),
-    ]
     table.add_section()
-    table.add_row(f"{len(archives)} files", *(f"{number:,}" for number in numbers), "")
+    size = sum(archive.bytes for archive in archives)
+    table.add_row(f"{len(archives)} files", *_archive_cells(size, total_counts(archives)), "")
     return table
+
+
+def _archive_cells(size: int, counts: Mapping[str, int]) -> list[str]:
+    records, pages, links = (f"{counts.get(name, 0):,}" for name in ("records_in", "pages", "links_in"))
+    return [decimal(size), records, pages, links, decimal(counts.get("bytes_skipped", 0))]
 
 
 def _dropped_table(report: BuildReport) -> Table:
@@ -86,13 +88,17 @@ def _dropped_table(report: BuildReport) -> Table:
 
 
 def _variants_table(report: BuildReport) -> Table:
-    table = Table(title="Graphs", title_justify="left")
+    table = Table(title="Graphs: nodes, edges, and rows of each split", title_justify="left")
     table.add_column("variant")
-    for name in ("nodes", "edges", "train rows", "train_t rows", "test rows"):
+    for name in ("nodes", "edges", "train", "train_t", "test"):
         table.add_column(name, justify="right")
-    table.add_column("folder", overflow="fold")
+    table.add_column("folder", no_wrap=True)
     for manifest, folder in zip(report.manifests, report.folders, strict=True):
         graph = manifest.graph
-        numbers = [graph.num_nodes, graph.num_edges, *(graph.splits[name].rows for name in ("train", "train_t", "test"))]
-        table.add_row(manifest.variant.name, *(f"{number:,}" for number in numbers), folder)
+        numbers = [
+            graph.num_nodes,
+            graph.num_edges,
+            *(graph.splits[name].rows for name in ("train", "train_t", "test")),
+        ]
+        table.add_row(manifest.variant.name, *(f"{number:,}" for number in numbers), folder.rpartition("/")[2])
     return table

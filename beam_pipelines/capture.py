@@ -1,4 +1,4 @@
-"""A capture: one successful HTML response and the links of its page, as written. What WAT and WARC readers both give."""
+"""A capture: one HTML response of status 200 and its links, as written: what the WAT and WARC readers both give."""
 
 import dataclasses
 

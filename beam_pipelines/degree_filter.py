@@ -18,12 +18,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.merge_pages import MergedPartition
 from webgraph.degree_rule import kept_nodes
 from webgraph.link_keys import find_links, partition_of
-
-Block = dict[str, Column]
 
 
 def degrees(node: np.ndarray, mask: np.ndarray, *, num_nodes: int, num_variants: int) -> np.ndarray:
@@ -210,9 +208,7 @@ def send_pages(
       The pages (`url`, `candidate`) and blocks `links_to_pages`, each with the partition it goes to.
     """
     num_pages = int(filtered["num_pages"][0])
-    out_degrees = degrees(
-        filtered["source"], filtered["mask"], num_nodes=num_pages, num_variants=len(min_degrees)
-    )
+    out_degrees = degrees(filtered["source"], filtered["mask"], num_nodes=num_pages, num_variants=len(min_degrees))
     kept = np.zeros(num_pages, dtype=np.uint64)
     kept[filtered["page"]] = filtered["kept"]
     url_index = np.zeros(num_pages, dtype=np.int64)
@@ -245,5 +241,3 @@ def nodes_per_variant(kept: np.ndarray, num_variants: int) -> list[int]:
 
 def _concatenate(arrays: list[np.ndarray], dtype: type) -> np.ndarray:
     return np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)
-
-

@@ -27,7 +27,7 @@ def html_encoding(document: bytes, charset: str) -> str:
         if document.startswith(mark):
             return encoding
     if charset:
-        return map_encoding_to_html5(charset)
+        return map_encoding_to_html5(charset) or "utf-8"
     return detect_encoding(document, from_html_meta=True) or "utf-8"
 
 

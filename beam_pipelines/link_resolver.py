@@ -85,10 +85,8 @@ class LinkResolver:
 
     def _resolve_new(self, href: str, base: BaseUrl, cache: dict[str, int]) -> int:
         url = base.join(href)
-        if url is not None:
-            index = self.add(url)
-        else:
-            index = NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL
+        rejected = NOT_HTTP if url is None and rejection_reason(href) == "not_http" else NOT_A_URL
+        index = rejected if url is None else self.add(url)
         if not _DEPENDS_ON_WHOLE_BASE.match(href.strip(_STRIPPED).translate({9: None, 10: None, 13: None})):
             cache[href] = index
             self.num_cached += 1

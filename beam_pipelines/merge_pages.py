@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from webgraph.link_keys import PageKeyCollisionError, find_links, group_starts, identity_order
 
 
@@ -38,7 +38,7 @@ class MergedPartition:
     counts: dict[str, int]
 
 
-def merge_pages(blocks: Iterable[dict[str, Column]]) -> MergedPartition:
+def merge_pages(blocks: Iterable[Block]) -> MergedPartition:
     """Merges the key blocks (`page_blocks`) of one partition.
 
     Raises:
@@ -79,11 +79,11 @@ def merge_pages(blocks: Iterable[dict[str, Column]]) -> MergedPartition:
     )
 
 
-def _join(blocks: Sequence[dict[str, Column]], name: str) -> np.ndarray:
+def _join(blocks: Sequence[Block], name: str) -> np.ndarray:
     return np.concatenate([block[name] for block in blocks])
 
 
-def _merge_targets(blocks: Sequence[dict[str, Column]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _merge_targets(blocks: Sequence[Block]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Returns the distinct targets' key, check and mask, and for each link its target, int64[links]."""
     key, check, mask = (_join(blocks, name) for name in ("target_key", "target_check", "target_mask"))
     order = identity_order(key, check)

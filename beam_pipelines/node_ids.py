@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import has_bit, nodes_per_variant, split_by
 from webgraph.canonical_url import node_sort_key
 
-Block = dict[str, Column]
 SAMPLES_PER_PARTITION = 256
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
 from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
 from webgraph.canonical_url import BaseUrl
@@ -65,7 +65,7 @@ class PageBlocks:
     def is_full(self) -> bool:
         return max(len(self._links), len(self._resolver), self._resolver.num_cached) >= MAX_BLOCK_LINKS
 
-    def take(self) -> Iterator[tuple[int, dict[str, Column]]]:
+    def take(self) -> Iterator[tuple[int, Block]]:
         """Yields (partition, block) for all captures since the last call."""
         digests, masks = self._resolver.table()
         key, check = keys_of_digests(digests, key_bits=self._key_bits)
@@ -80,17 +80,20 @@ class PageBlocks:
             captures = np.flatnonzero(partition == number)
             chosen = partition[capture] == number
             targets, link_index = np.unique(link[chosen], return_inverse=True)
-            yield int(number), {
-                "page_key": key[page[captures]],
-                "page_check": check[page[captures]],
-                "page_mask": masks[page[captures]],
-                "page_url": urls.take(pa.array(captures)),
-                "num_links": np.bincount(capture[chosen], minlength=len(page))[captures],
-                "link": link_index.astype(np.uint32),
-                "target_key": key[targets],
-                "target_check": check[targets],
-                "target_mask": masks[targets],
-            }
+            yield (
+                int(number),
+                {
+                    "page_key": key[page[captures]],
+                    "page_check": check[page[captures]],
+                    "page_mask": masks[page[captures]],
+                    "page_url": urls.take(pa.array(captures)),
+                    "num_links": np.bincount(capture[chosen], minlength=len(page))[captures],
+                    "link": link_index.astype(np.uint32),
+                    "target_key": key[targets],
+                    "target_check": check[targets],
+                    "target_mask": masks[targets],
+                },
+            )
 
     def _distinct_links(
         self, page: np.ndarray, lengths: np.ndarray, links: np.ndarray

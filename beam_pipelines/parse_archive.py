@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import xxhash
 
 from beam_pipelines.archive_records import Record, Skipped, read_records
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.http_response import parse_http_response
 from beam_pipelines.link_resolver import TldMasks
@@ -65,7 +65,7 @@ class ArchiveReport:
 
 def parse_archive(
     stream: BinaryIO, name: str, options: ParseOptions, report: Callable[[ArchiveReport], None]
-) -> Iterator[tuple[int, dict[str, Column]]]:
+) -> Iterator[tuple[int, Block]]:
     """Reads an archive, WAT, WARC or ARC as its content says, and yields (partition, block), see `page_blocks`.
 
     Args:

@@ -8,7 +8,6 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +15,7 @@ import xxhash
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.metrics import Metrics
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
 from beam_pipelines.storage import join, open_raw, write_block_file, write_json
 
@@ -50,9 +49,7 @@ def parse_to_files(path: str, folder: str, options: ParseOptions) -> ArchiveRepo
     return reports[0]
 
 
-def _with_partition(
-    first: tuple[int, dict[str, Column]], rest: Iterator[tuple[int, dict[str, Column]]]
-) -> Iterator[dict[str, Any]]:
+def _with_partition(first: tuple[int, Block], rest: Iterator[tuple[int, Block]]) -> Iterator[Block]:
     for partition, block in itertools.chain([first], rest):
         yield {"partition": np.array([partition]), **block}
 

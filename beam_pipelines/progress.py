@@ -4,16 +4,18 @@ Bars are shown on a terminal only.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from beam_pipelines.parse_archives import REPORT_SUFFIX, parsed_name
 from beam_pipelines.storage import join, list_files, read_json
 
 _POLL_SECONDS = 0.5
+
+Poll = Callable[[Progress, TaskID], None]
 
 
 class StageProgress:
@@ -28,7 +30,7 @@ class StageProgress:
         pending = {parsed_name(path): size for path, size in sizes.items()}
         totals = {"files": 0, "links": 0}
 
-        def poll(progress: Progress, task: int) -> None:
+        def poll(progress: Progress, task: TaskID) -> None:
             for path in list_files(join(folder, f"*{REPORT_SUFFIX}")):
                 name = path.rpartition("/")[2].removesuffix(REPORT_SUFFIX)
                 size = pending.pop(name, None)
@@ -50,7 +52,7 @@ class StageProgress:
     def counting(self, label: str, pattern: str, total: int | None, unit: str) -> Iterator[None]:
         """A bar over files that match a pattern."""
 
-        def poll(progress: Progress, task: int) -> None:
+        def poll(progress: Progress, task: TaskID) -> None:
             done = len(list_files(pattern))
             progress.update(task, completed=done, detail=f"{done}/{total or '?'} {unit}")
 
@@ -58,7 +60,7 @@ class StageProgress:
             yield
 
     @contextmanager
-    def _watching(self, label: str, total: int | None, poll) -> Iterator[None]:  # type: ignore[no-untyped-def]
+    def _watching(self, label: str, total: int | None, poll: Poll) -> Iterator[None]:
         if not self._console.is_terminal:
             yield
             return

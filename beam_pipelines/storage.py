@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipelines.block import Block, Column, read_blocks, write_blocks
+from beam_pipelines.block import Block, read_blocks, write_blocks
 
 
 def is_local(path: str) -> bool:
@@ -54,7 +54,7 @@ def write_block_file(path: str, blocks: Iterable[Block]) -> None:
         write_blocks(sink, blocks)
 
 
-def read_block_file(path: str) -> Iterator[dict[str, Column]]:
+def read_block_file(path: str) -> Iterator[Block]:
     with open_raw(path) as source:
         yield from read_blocks(source)
 
@@ -91,7 +91,7 @@ def publish_folder(source: str, destination: str, *, last: str) -> None:
         FileSystems.rename([join(source, name)], [join(destination, name)])
 
 
-class _renamed_when_closed:  # noqa: N801  # a context manager, used as a function
+class _renamed_when_closed:  # a context manager, used as a function
     def __init__(self, path: str) -> None:
         self._path = path
         self._temporary = f"{path}.{uuid.uuid4().hex}.tmp"

@@ -5,20 +5,19 @@ their target's partition for the target's ids and, in test rows, the hash that o
 URLs; from there each variant's edges go to the part of the row (`train`, `test`) and to that of the column (`train_t`).
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from beam_pipelines.block import Column
+from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import degrees, has_bit, split_by
 from beam_pipelines.node_ids import id_columns, ids_of_columns
 from webgraph.graph_layout import GraphLayout
 from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock
 from webgraph.split import SplitOptions, assign_split, edge_hashes, ground_truth_mask
-
-Block = dict[str, Column]
 
 
 def ids_of_pages(num_pages: int, blocks: Iterable[Block], num_variants: int) -> np.ndarray:
@@ -116,10 +115,23 @@ def _hold_out_hashes(block: Block, url_of_page: dict[int, bytes], split: SplitOp
     return hashes
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PartContent:
+    """What `graph_parts.part_files` writes for one part."""
+
+    train: RowBlock
+    train_t: RowBlock
+    test: RowBlock
+    nodes: NodeBlock
+
+    def splits(self) -> dict[str, RowBlock]:
+        return {"train": self.train, "train_t": self.train_t, "test": self.test}
+
+
 def collect_part(
     layout: GraphLayout, part: int, blocks: Iterable[Block], urls: pa.LargeBinaryArray, split: SplitOptions
-) -> dict[str, RowBlock | NodeBlock]:
-    """Makes what `graph_parts.part_files` writes for one part: `train`, `train_t`, `test` and `nodes`.
+) -> PartContent:
+    """Collects the content of one part.
 
     Args:
       blocks: all of `rows_of_edges` for this part.
@@ -132,17 +144,17 @@ def collect_part(
     t_row, t_col, t_is_test = (_join(by_col, name) for name in ("row", "col", "is_test"))
     test = is_test.astype(bool)
     train_t = ~t_is_test.astype(bool)
-    return {
-        "train": _rows(row[~test], col[~test], start),
-        "train_t": _rows(t_col[train_t], t_row[train_t], start),
-        "test": _held_out_rows(row[test], col[test], hashes[test], start, split),
-        "nodes": NodeBlock(
+    return PartContent(
+        train=_rows(row[~test], col[~test], start),
+        train_t=_rows(t_col[train_t], t_row[train_t], start),
+        test=_held_out_rows(row[test], col[test], hashes[test], start, split),
+        nodes=NodeBlock(
             node_id=np.arange(start, stop, dtype=np.int64),
             url=urls,
             out_degree=np.bincount(row - start, minlength=stop - start),
             in_degree=np.bincount(t_col - start, minlength=stop - start),
         ),
-    }
+    )
 
 
 def _rows(row: np.ndarray, col: np.ndarray, start: int) -> RowBlock:
@@ -152,9 +164,7 @@ def _rows(row: np.ndarray, col: np.ndarray, start: int) -> RowBlock:
     return RowBlock.without_ground_truth(row_tag, _offsets(lengths), col[order])
 
 
-def _held_out_rows(
-    row: np.ndarray, col: np.ndarray, hashes: np.ndarray, start: int, split: SplitOptions
-) -> RowBlock:
+def _held_out_rows(row: np.ndarray, col: np.ndarray, hashes: np.ndarray, start: int, split: SplitOptions) -> RowBlock:
     order = _row_order(row, col, start)
     row, col, hashes = row[order], col[order], hashes[order]
     row_tag, lengths = np.unique(row, return_counts=True)

@@ -77,7 +77,7 @@ def parse_wat_record(record: Record, selection: LinkSelection) -> Capture | NotA
     except (msgspec.DecodeError, RecursionError):
         return NotAPage("broken_json", is_damage=True)
     envelope = wat.Envelope
-    header = envelope and envelope.header
+    header = envelope.header if envelope else None
     if envelope is None or header is None or header.record_type != "response":
         return NotAPage("not_a_response")
     http = envelope.payload and envelope.payload.http

@@ -155,13 +155,12 @@ class _WritePart(beam.DoFn):
             self._plan.split,
         )
         files = []
-        for name, data in part_files(layout, part, **content):
+        for name, data in part_files(layout, part, nodes=content.nodes, **content.splits()):
             write_file(join(folder, name), data)
             files.append(dataclasses.asdict(describe_file(name, data)))
         splits = {
             name: {"rows": rows.num_rows, "history": len(rows.col_tag), "ground_truth": len(rows.gt_tag)}
-            for name, rows in content.items()
-            if name != "nodes"
+            for name, rows in content.splits().items()
         }
         report = join(folder, f"part-{part:05}.json")
         write_json(report, {"files": files, "splits": splits})

@@ -32,6 +32,7 @@ class BaseUrl:
 
     def __init__(self, href: str) -> None:
         self.href = href
+        self._parsed: URL | None
         try:
             self._parsed = URL.parse(href)
         except URLError:
@@ -46,7 +47,7 @@ class BaseUrl:
     def join(self, href: str) -> str | None:
         """Returns the canonical URL of `href`, or None where it is not an http or https URL. Never raises."""
         try:
-            joined = str(self._parsed.join(href))  # type: ignore[union-attr]
+            joined = str(self._parsed.join(href))  # type: ignore[union-attr]  # None: AttributeError
         except (URLError, AttributeError, UnicodeEncodeError):
             return _join_with_ada(href, self.href)
         if not joined.startswith(_HTTP):

@@ -61,9 +61,7 @@ def group_starts(key: np.ndarray, check: np.ndarray) -> np.ndarray:
     return starts
 
 
-def find_links(
-    key: np.ndarray, check: np.ndarray, *, sorted_key: np.ndarray, sorted_check: np.ndarray
-) -> np.ndarray:
+def find_links(key: np.ndarray, check: np.ndarray, *, sorted_key: np.ndarray, sorted_check: np.ndarray) -> np.ndarray:
     """Looks links up in a table of distinct links sorted by identity.
 
     Returns:

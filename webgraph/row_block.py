@@ -1,10 +1,10 @@
 """Rows of a split as columns: the in-memory form of `row_tag`, `col_tag`, `gt_tag`.
 
-  row_tag      int64[rows]      node ids, ascending
-  col_offsets  int64[rows + 1]  row i's destinations are col_tag[col_offsets[i]:col_offsets[i + 1]]
-  col_tag      int64[edges]     ascending inside a row
-  gt_offsets   int64[rows + 1]  the same for the ground truth; all zero outside the test split
-  gt_tag       int64[ground truth]
+row_tag      int64[rows]      node ids, ascending
+col_offsets  int64[rows + 1]  row i's destinations are col_tag[col_offsets[i]:col_offsets[i + 1]]
+col_tag      int64[edges]     ascending inside a row
+gt_offsets   int64[rows + 1]  the same for the ground truth; all zero outside the test split
+gt_tag       int64[ground truth]
 """
 
 import dataclasses
