@@ -38,8 +38,8 @@ def read_tfds(path: str | os.PathLike[str]) -> LinkDataset:
         split: block_from_examples(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False)))
         for split in ("train", "test")
     }
-    metadata = builder.info.metadata or {}
-    num_nodes = int(metadata.get("num_nodes", _largest_id(blocks.values()) + 1))
+    recorded = (builder.info.metadata or {}).get("num_nodes")
+    num_nodes = _largest_id(blocks.values()) + 1 if recorded is None else int(recorded)
     name = "/".join(Path(path).resolve().parts[-3:-1])
     return dataset_from_blocks(name, blocks["train"], blocks["test"], num_nodes=num_nodes)
 
