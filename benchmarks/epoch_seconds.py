@@ -4,10 +4,10 @@
 
 Both sides run in one process, epochs in turn, so that other load on the machine meets both alike. Ours: matrix-free
 CG with 3 steps, float32 tables, one XLA device a core. implicit: use_cg=True with 3 steps, one thread a core, BLAS
-with one thread. The same problem: ours with exponent 0 on the scale of lambda, unobserved_weight a and regularization L is
-implicit's alpha = (1 + a) / a and regularization = L (1 + a) / a, its factors being ours times sqrt(1 + a); both sides'
-objective is computed by ours. Wall and processor seconds are both given: where the machine was shared, the second is
-the fairer.
+with one thread. The same problem: ours with exponent 0 on the scale of lambda, unobserved_weight a and
+regularization L is implicit's alpha = (1 + a) / a and regularization = L (1 + a) / a, its factors being ours times
+sqrt(1 + a); both sides' objective is computed by ours. Wall and processor seconds are both given: where the machine
+was shared, the second is the fairer.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python benchmarks/oracle_check.py GRAPH [--dim 32] [--epochs 4] [--strengths 1e-4 1e-3 1e-2]
 
-The oracle is `tests/oracles/als.py`, one dense float64 system a row: its seconds, not ours, bound the graph. Written for
-each case: the largest relative difference of tables, of the scores of the observed entries and of the objective after
-the last epoch, and whether the objective fell in every epoch.
+The oracle is `tests/oracles/als.py`, one dense float64 system a row: its seconds, not ours, bound the graph. Written
+for each case: the relative difference of tables, of the scores of the observed entries and of the objective after the
+last epoch, and whether the objective fell in every epoch.
 """
 
 import argparse
@@ -20,16 +20,16 @@ os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
+import jax
+import numpy as np
+from rich.console import Console
 
-from alx_solver.als import AlsTrainer  # noqa: E402
-from alx_solver.csr import CsrMatrix  # noqa: E402
-from alx_solver.options import LINEAR_SOLVERS, Hyperparameters, SolverOptions  # noqa: E402
-from benchmarks.environment import environment  # noqa: E402
-from benchmarks.graph_argument import read_graph  # noqa: E402
-from tests.oracles import als as oracle  # noqa: E402
+from alx_solver.als import AlsTrainer
+from alx_solver.csr import CsrMatrix
+from alx_solver.options import LINEAR_SOLVERS, Hyperparameters, SolverOptions
+from benchmarks.environment import environment
+from benchmarks.graph_argument import read_graph
+from tests.oracles import als as oracle
 
 TOLERANCE = 1e-8
 CASES = {
