@@ -15,6 +15,8 @@ from alx_solver.checkpoint import save_checkpoint
 from alx_solver.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, main
 from alx_solver.run_directory import RunDirectory
 from tests.alx_solver.planted import write_planted
+from tests.webgraph.graph_files import made_graph, write_graph
+from webgraph.manifest import VariantRecord
 
 SMALL = ["--dim", "8", "--regularization", "0.01", "--unobserved-weight", "0.1", "--split-seed", "1"]
 
@@ -210,3 +212,14 @@ def test_one_cpu_device_a_core_by_default(data, tmp_path):
         [sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_a_graph_directory_has_the_host_baseline_and_may_be_named_by_its_variant(tmp_path, capsys):
+    variant = VariantRecord(name="sparse", tlds=(), min_degree=3)
+    write_graph(tmp_path / "web_graph_min_10", made_graph(), variant=variant)
+    assert train(tmp_path / "sparse", tmp_path / "run", "--epochs", "1", "--devices", "1") == OK
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["dataset"] == "sparse"
+    assert set(summary["means"]) == {"ALX", "random", "most popular", "most popular of the same host"}
+    assert not summary["absent"]
+    assert "no URLs" not in capsys.readouterr().out
