@@ -22,6 +22,18 @@ _WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
 _ARC_LINE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192} \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n")
 _RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
 _RESYNC_OVERLAP = 1 << 13
+_COMMON_NAMES = {
+    name: name.lower()
+    for name in (
+        "WARC-Type",
+        "WARC-Target-URI",
+        "WARC-Date",
+        "WARC-Record-ID",
+        "WARC-Refers-To",
+        "Content-Type",
+        "Content-Length",
+    )
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -206,7 +218,7 @@ def _parse_warc_headers(head: bytes) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         if colon:
-            name = name.strip().lower()
+            name = _COMMON_NAMES.get(name) or name.strip().lower()
             headers.setdefault(name, value.strip())
     return headers
 

@@ -6,6 +6,7 @@ link as written to table index, and a page costs one dictionary look-up a link.
 """
 
 import re
+import string
 from array import array
 
 import numpy as np
@@ -16,8 +17,10 @@ from webgraph.canonical_url import BaseUrl, rejection_reason, top_level_domain
 NOT_HTTP = -1
 NOT_A_URL = -2
 
-_STRIPPED = "".join(map(chr, range(0x21)))
-_DEPENDS_ON_WHOLE_BASE = re.compile(r"$|[?#]|https?:(?![/\\])", re.IGNORECASE)
+_PATH_STARTS = frozenset(string.ascii_letters + string.digits + "/._~%-")
+"""A link that starts with one of these has a path or a scheme of its own."""
+_MAYBE_SCHEME_ONLY = re.compile(r"h[\t\n\r]*t[\t\n\r]*t[\t\n\r]*p[\t\n\r]*s?[\t\n\r]*:(?!//)", re.IGNORECASE)
+"""`https:?q` has the scheme of the base and no path: it takes the path of the base."""
 
 
 class TldMasks:
@@ -47,6 +50,7 @@ class LinkResolver:
         self._index: dict[str, int] = {}
         self._digests: list[bytes] = []
         self._mask_of: array[int] = array("Q")
+        self._mask_of_origin: dict[str, int] = {}
         self._directories: dict[str, dict[str, int]] = {}
         self.num_cached = 0
 
@@ -59,7 +63,7 @@ class LinkResolver:
         if index is None:
             index = self._index[url] = len(self._digests)
             self._digests.append(xxhash.xxh3_128_digest(url.encode()))
-            self._mask_of.append(self._masks.mask(url))
+            self._mask_of.append(self._mask(url))
         return index
 
     def resolve(self, hrefs: list[str], base: BaseUrl) -> list[int]:
@@ -78,6 +82,13 @@ class LinkResolver:
         """The distinct links so far: their concatenated xxh3_128 digests, and uint64[links] of masks."""
         return b"".join(self._digests), np.array(self._mask_of, dtype=np.uint64)
 
+    def _mask(self, url: str) -> int:
+        origin = url[: url.index("/", 8)]  # the first slash behind `http://` or `https://` and a host
+        mask = self._mask_of_origin.get(origin)
+        if mask is None:
+            mask = self._mask_of_origin[origin] = self._masks.mask(url)
+        return mask
+
     def _directory(self, base: str) -> dict[str, int]:
         query = base.find("?")
         directory = base[: base.rfind("/", 0, query if query >= 0 else len(base))]
@@ -87,7 +98,7 @@ class LinkResolver:
         url = base.join(href)
         rejected = NOT_HTTP if url is None and rejection_reason(href) == "not_http" else NOT_A_URL
         index = rejected if url is None else self.add(url)
-        if not _DEPENDS_ON_WHOLE_BASE.match(href.strip(_STRIPPED).translate({9: None, 10: None, 13: None})):
+        if href[:1] in _PATH_STARTS and not _MAYBE_SCHEME_ONLY.match(href):
             cache[href] = index
             self.num_cached += 1
         return index

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipelines.block import Block
-from webgraph.link_keys import PageKeyCollisionError, find_links, group_starts, identity_order
+from webgraph.link_keys import PageKeyCollisionError, find_links, group_starts, identity_order, sorted_distinct
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +56,7 @@ def merge_pages(blocks: Iterable[Block]) -> MergedPartition:
 
     target_key, target_check, target_mask, link = _merge_targets(blocks)
     source = np.repeat(page, _join(blocks, "num_links"))
-    edges = np.unique((source << 32) | link)
+    edges = sorted_distinct((source << 32) | link)
     counts = {
         "captures_in": len(order),
         "captures_merged": len(order) - len(first),

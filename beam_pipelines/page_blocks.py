@@ -23,7 +23,7 @@ from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
 from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
 from webgraph.canonical_url import BaseUrl
-from webgraph.link_keys import keys_of_digests, partition_of
+from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
 MAX_BLOCK_LINKS = 1 << 22
 """A block is closed at this many links, whatever the size of the archive, so that memory is bounded."""
@@ -106,7 +106,7 @@ class PageBlocks:
         self.counts["links_to_self"] += int(np.count_nonzero(is_self))
         kept = (links >= 0) & ~is_self
         code = (capture[kept] << 32) | links[kept]
-        distinct = np.unique(code)
+        distinct = sorted_distinct(code)
         self.counts["links_duplicate"] += len(code) - len(distinct)
         self.counts["links_out"] += len(distinct)
         return distinct >> 32, distinct & 0xFFFFFFFF

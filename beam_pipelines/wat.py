@@ -102,13 +102,13 @@ def _capture(url: str, page: _Html, selection: LinkSelection, *, escaped: bool) 
     links = page.Links or ()
     if selection.all_paths or selection.drop_nofollow:
         chosen = [link for link in links if selection.selects_path(link.path) and selection.selects_rel(link.rel)]
+        hrefs = [link.url if link.url is not None else link.href or "" for link in chosen]
     else:
-        chosen = [link for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
-    hrefs = [link.url if link.url is not None else link.href or "" for link in chosen]
+        hrefs = [link.url or "" for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
     base = (page.Head and page.Head.Base) or ""
     if escaped:
         base, hrefs = html.unescape(base), [html.unescape(href) for href in hrefs]
-    return Capture(url, base, hrefs, len(links) - len(chosen))
+    return Capture(url, base, hrefs, len(links) - len(hrefs))
 
 
 def _from_untyped(value: Any) -> _Wat:

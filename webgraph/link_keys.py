@@ -53,6 +53,14 @@ def identity_order(key: np.ndarray, check: np.ndarray) -> np.ndarray:
     return order
 
 
+def sorted_distinct(values: np.ndarray) -> np.ndarray:
+    """Returns the distinct values, ascending. Several times as fast as np.unique, which hashes first."""
+    values = np.sort(values)
+    starts = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=starts[1:])
+    return values[starts]
+
+
 def group_starts(key: np.ndarray, check: np.ndarray) -> np.ndarray:
     """Returns bool[links], true at the first of each run of equal identities; links sorted by `identity_order`."""
     starts = np.ones(len(key), dtype=bool)
