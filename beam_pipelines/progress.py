@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from beam_pipelines.parse_archives import REPORT_SUFFIX, parsed_name
@@ -28,7 +29,7 @@ class StageProgress:
     def parsing(self, folder: str, sizes: Mapping[str, int]) -> Iterator[None]:
         """A bar over the bytes of the archives, `sizes` by path, whose reports appear in `folder`."""
         pending = {parsed_name(path): size for path, size in sizes.items()}
-        totals = {"files": 0, "links": 0}
+        totals = {"files": 0, "bytes": 0, "links": 0}
 
         def poll(progress: Progress, task: TaskID) -> None:
             for path in list_files(join(folder, f"*{REPORT_SUFFIX}")):
@@ -36,12 +37,13 @@ class StageProgress:
                 size = pending.pop(name, None)
                 if size is not None:
                     totals["files"] += 1
+                    totals["bytes"] += size
                     totals["links"] += read_json(path)["counts"].get("links_in", 0)
                     progress.advance(task, size)
             seconds = max(progress.tasks[task].elapsed or 0, 1e-9)
             progress.update(
                 task,
-                detail=f"{totals['files']}/{len(sizes)} files, {totals['links']:,} links, "
+                detail=f"{totals['files']}/{len(sizes)} files, {decimal(totals['bytes'])}, "
                 f"{totals['links'] / seconds:,.0f} links/s",
             )
 
