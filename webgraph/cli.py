@@ -27,9 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that `arguments` (default: the process's) name, and returns its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser(words[0] if words else None)
-    parsed, parsed.other_arguments = parser.parse_known_args(words)
-    if parsed.other_arguments and not getattr(parsed, "takes_other_arguments", False):
-        parser.error(f"unrecognized arguments: {' '.join(parsed.other_arguments)}")
+    parsed, others = parser.parse_known_args(words)
+    parsed.other_arguments = others
+    if others and not getattr(parsed, "takes_other_arguments", False):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     if parsed.command is None:
         parser.print_help()
         return EXIT_USAGE
