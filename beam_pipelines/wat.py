@@ -73,7 +73,10 @@ def is_wat_record(record: Record) -> bool:
 def parse_wat_record(record: Record, selection: LinkSelection) -> Capture | NotAPage:
     """Reads a WAT record (`is_wat_record`). Never raises: what is not a page comes back as `NotAPage`."""
     try:
-        wat = _decode_any(record.body)
+        try:
+            wat = _decode_any(record.body)
+        except UnicodeDecodeError:
+            wat = _decode_any(record.body.decode("utf-8", "replace").encode())
     except (msgspec.DecodeError, RecursionError):
         return NotAPage("broken_json", is_damage=True)
     envelope = wat.Envelope
