@@ -14,7 +14,15 @@ _ALL_LINKS = (
     "a[href], area[href], img[src], form[action], iframe[src], frame[src], embed[src], audio[src], video[src], "
     "source[src], track[src], input[src], q[cite], blockquote[cite], del[cite], ins[cite]"
 )
-_ATTRIBUTES = ("href", "src", "action", "cite")
+_ATTRIBUTE_OF = {
+    "a": "href",
+    "area": "href",
+    "form": "action",
+    "q": "cite",
+    "blockquote": "cite",
+    "del": "cite",
+    "ins": "cite",
+}  # and of all others `src`
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 
 
@@ -51,7 +59,7 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
             unselected += 1
             continue
         # An attribute without a value, `<a href>`, is the empty string, a link to the page itself.
-        hrefs.append(next(attributes[name] or "" for name in _ATTRIBUTES if name in attributes))
+        hrefs.append(attributes[_ATTRIBUTE_OF.get(element.tag or "", "src")] or "")
     base = tree.css_first("base[href]")
     return (base.attributes["href"] or "" if base else ""), hrefs, unselected
 
@@ -59,5 +67,5 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
 def _decode(document: bytes, encoding: str) -> str:
     try:
         return document.decode(encoding, "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):
         return document.decode("utf-8", "replace")

@@ -1,13 +1,15 @@
 """WARC and ARC `response` records: status line, headers and body of an HTTP message, and the links of its HTML.
 
-warcio parses the HTTP headers and undoes chunking and content encoding; its readers fall back to the bytes as they
-are where a header says chunked or gzip and the body is not.
+warcio parses the HTTP headers and undoes chunking, gzip and deflate; its readers fall back to the bytes as they are
+where a header says chunked or gzip and the body is not. Its brotli does not work with the brotli package of today, so
+that is undone here, with the same fall-back.
 """
 
 import io
 import re
 import zlib
 
+import brotli
 from warcio.bufferedreaders import ChunkedDataReader
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser, StatusAndHeadersParserException
 
@@ -53,6 +55,12 @@ def _read_body(http: StatusAndHeaders, stream: io.BytesIO) -> bytes:
     encoding = _ENCODINGS.get((http.get_header("content-encoding") or "").strip().lower())
     if not chunked and encoding is None:
         return stream.read(MAX_BODY_BYTES)
+    if encoding == "br":
+        return _read_brotli(_read(stream, chunked=chunked, encoding=None))
+    return _read(stream, chunked=chunked, encoding=encoding)
+
+
+def _read(stream: io.BytesIO, *, chunked: bool, encoding: str | None) -> bytes:
     reader = ChunkedDataReader(stream, decomp_type=encoding)
     if not chunked:
         reader.not_chunked = True
@@ -64,3 +72,17 @@ def _read_body(http: StatusAndHeaders, stream: io.BytesIO) -> bytes:
     except (ValueError, OSError, EOFError, zlib.error):
         pass  # what was decoded before the damage is a truncated page, and truncated pages count
     return b"".join(parts)
+
+
+def _read_brotli(content: bytes) -> bytes:
+    decompressor = brotli.Decompressor()
+    parts, length = [], 0
+    try:
+        while length < MAX_BODY_BYTES and (part := decompressor.process(content, output_buffer_limit=1 << 20)):
+            parts.append(part)
+            length += len(part)
+            content = b""  # all of it is with the decompressor now
+    except brotli.error:
+        if not parts:
+            return content[:MAX_BODY_BYTES]
+    return b"".join(parts)[:MAX_BODY_BYTES]
