@@ -1,0 +1,212 @@
+"""WAT records: known answers, fields of any type, and JSON of any kind."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.wat import is_wat_record, parse_wat_record
+from tests.beam_pipelines.archives import links_at, wat_record, wat_value
+from webgraph.link_selection import LinkSelection
+
+_DEFAULT = LinkSelection()
+
+
+def _parse(value: Any, selection: LinkSelection = _DEFAULT, **keywords: str) -> Capture | NotAPage:
+    return parse_wat_record(wat_record(value, **keywords), selection)
+
+
+def test_links_as_written_in_order() -> None:
+    links = [
+        *links_at("A@/href", "/a", "/a", ""),
+        *links_at("IMG@/src", "/i.png"),
+        *links_at("AREA@/href", "#x"),
+        {"path": "STYLE/#text", "href": "/s.css"},
+        {},
+    ]
+    found = _parse(wat_value("http://a.de/", links, base="/b/"))
+    assert found == Capture("http://a.de/", "/b/", ["/a", "/a", "", "#x"], 3)
+
+
+def test_all_paths() -> None:
+    links = [*links_at("A@/href", "/a"), *links_at("IMG@/src", "/i"), {"path": "STYLE/#text", "href": "/s.css"}]
+    found = _parse(wat_value("http://a.de/", links), LinkSelection(all_paths=True))
+    assert found == Capture("http://a.de/", "", ["/a", "/i", "/s.css"], 0)
+
+
+def test_nofollow() -> None:
+    links = [{"path": "A@/href", "url": rel, "rel": rel} for rel in ("nofollow", "noopener", "x UGC", "sponsored")]
+    value = wat_value("http://a.de/", links)
+    assert _parse(value, LinkSelection(drop_nofollow=True)) == Capture("http://a.de/", "", ["noopener"], 3)
+    found = _parse(value)
+    assert isinstance(found, Capture)
+    assert len(found.hrefs) == 4
+
+
+def test_angle_brackets_and_a_missing_target() -> None:
+    found = _parse(wat_value("<http://a.de/x>", []))
+    assert found == Capture("http://a.de/x", "", [], 0)
+    found = _parse(wat_value("", []), uri="<http://header.de/>")
+    assert found == Capture("http://header.de/", "", [], 0)
+
+
+@pytest.mark.parametrize(
+    ("date", "url", "base"),
+    [
+        ("2019-07-31T23:59:59Z", "/?a=1&b=\u00e4", "/&/"),
+        ("2013-05-01T00:00:00Z", "/?a=1&b=\u00e4", "/&/"),
+        ("2019-08-01T00:00:00Z", "/?a=1&amp;b=&auml;", "/&amp;/"),
+        ("2024-01-01T00:00:00Z", "/?a=1&amp;b=&auml;", "/&amp;/"),
+    ],
+)
+def test_entities_stand_in_files_before_august_2019(date: str, url: str, base: str) -> None:
+    value = wat_value("http://a.de/", links_at("A@/href", "/?a=1&amp;b=&auml;"), base="/&amp;/")
+    assert _parse(value, date=date) == Capture("http://a.de/", base, [url], 0)
+
+
+@pytest.mark.parametrize("status", ["200", 200])
+def test_pages_are_answered_with_200(status: Any) -> None:
+    assert isinstance(_parse(wat_value("http://a.de/", [], status=status)), Capture)
+
+
+@pytest.mark.parametrize("status", ["404", 301, "", None, "2000", ["200"], " 200"])
+def test_other_statuses_are_no_pages(status: Any) -> None:
+    assert _parse(wat_value("http://a.de/", [], status=status)) == NotAPage("status_not_200")
+
+
+def _without(*keys: str) -> dict[str, Any]:
+    value = wat_value("http://a.de/", links_at("A@/href", "/a"))
+    parent = value
+    for key in keys[:-1]:
+        parent = parent[key]
+    del parent[keys[-1]]
+    return value
+
+
+_HTTP = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata")
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        (("Envelope",), "not_a_response"),
+        (("Envelope", "WARC-Header-Metadata"), "not_a_response"),
+        (("Envelope", "WARC-Header-Metadata", "WARC-Type"), "not_a_response"),
+        (("Envelope", "Payload-Metadata"), "not_http"),
+        (_HTTP, "not_http"),
+        ((*_HTTP, "Response-Message"), "status_not_200"),
+        ((*_HTTP, "HTML-Metadata"), "not_html"),
+    ],
+)
+def test_missing_fields(missing: tuple[str, ...], reason: str) -> None:
+    assert _parse(_without(*missing)) == NotAPage(reason)
+
+
+@pytest.mark.parametrize("key", ["Links", "Head"])
+def test_pages_without_links_or_head_are_pages(key: str) -> None:
+    found = _parse(_without(*_HTTP, "HTML-Metadata", key))
+    assert found == Capture("http://a.de/", "", [] if key == "Links" else ["/a"], 0)
+
+
+def test_requests_are_no_pages() -> None:
+    assert _parse(wat_value("http://a.de/", [], kind="request")) == NotAPage("not_a_response")
+
+
+@pytest.mark.parametrize(
+    ("links", "hrefs"),
+    [
+        ([{"path": "A@/href", "url": 3}, *links_at("A@/href", "/a")], ["", "/a"]),
+        ([None, "x", 7, [], *links_at("A@/href", "/a")], ["/a"]),
+        ([{"path": ["A@/href"], "url": "/b"}, *links_at("A@/href", "/a")], ["/a"]),
+        ([{"path": "A@/href", "url": "/a", "rel": ["nofollow"]}], ["/a"]),
+        ({"path": "A@/href", "url": "/a"}, []),
+        ("A@/href", []),
+    ],
+)
+def test_fields_of_other_types_are_passed_over(links: Any, hrefs: list[str]) -> None:
+    found = _parse(wat_value("http://a.de/", links))
+    assert isinstance(found, Capture)
+    assert found.hrefs == hrefs
+
+
+@pytest.mark.parametrize("base", [7, ["/b/"], {"a": 1}])
+def test_a_base_of_another_type_is_none(base: Any) -> None:
+    assert _parse(wat_value("http://a.de/", links_at("A@/href", "/a"), base=base)) == Capture(
+        "http://a.de/", "", ["/a"], 0
+    )
+
+
+_VALID = json.dumps(wat_value("http://a.de/", links_at("A@/href", "/a"))).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        _VALID[:-1],
+        _VALID + b"}",
+        b"<html>",
+        b"\xff\xfe{}",
+        b'{"Envelope": 3, ',  # the type is wrong before the syntax is
+        b'{"Envelope": {"WARC-Header-Metadata": {"WARC-Type": [] }',
+        b"[" * 100_000,
+        b'{"Envelope":' * 100_000,
+        b'{"Envelope": 3, "x":' + b"[" * 100_000,
+    ],
+)
+def test_broken_json_is_damage(body: bytes) -> None:
+    assert _parse(body) == NotAPage("broken_json", is_damage=True)
+
+
+def test_bytes_that_are_no_utf_8_are_replaced() -> None:
+    found = _parse(_VALID.replace(b'"/a"', b'"/\xff"'))
+    assert found == Capture("http://a.de/", "", ["/\ufffd"], 0)
+
+
+@pytest.mark.parametrize("length", range(0, len(_VALID), 5))
+def test_json_cut_anywhere_is_damage(length: int) -> None:
+    assert _parse(_VALID[:length]) == NotAPage("broken_json", is_damage=True)
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"3", b'"Envelope"', b"{}", b'{"Envelope": []}'])
+def test_other_json_is_no_page(body: bytes) -> None:
+    assert _parse(body) == NotAPage("not_a_response")
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["200", "response", "A@/href"]),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_any_value_in_any_field(data: st.DataObject) -> None:
+    value = wat_value("http://a.de/", links_at("A@/href", "/a"), base="/b/")
+    parent: Any = value
+    while True:
+        key = data.draw(st.sampled_from(sorted(parent)) if isinstance(parent, dict) else st.just(0))
+        if not isinstance(parent[key], dict | list) or data.draw(st.booleans()):
+            parent[key] = data.draw(_JSON)
+            break
+        parent = parent[key]
+        if not parent:
+            break
+    found = _parse(value)
+    assert isinstance(found, Capture | NotAPage)
+    if isinstance(found, Capture):
+        assert all(isinstance(text, str) for text in (found.url, found.base, *found.hrefs))
+
+
+def test_which_records_are_wat() -> None:
+    record = wat_record({})
+    assert is_wat_record(record)
+    record.headers["content-type"] = "application/warc-fields"
+    assert not is_wat_record(record)
+    record.headers.update({"content-type": "application/json", "warc-type": "warcinfo"})
+    assert not is_wat_record(record)
