@@ -7,45 +7,22 @@ Three stages, each a Beam pipeline, meet in files under OUTPUT/.work:
 The graph directories get their final names last, when all of them are whole.
 """
 
-import dataclasses
-import logging
-import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 from rich.console import Console
 
-import webgraph
 from beam_pipelines import storage
 from beam_pipelines.build_report import BuildReport
-from beam_pipelines.filter_pages import DegreeOptions, FilterAgain, FilterPages
+from beam_pipelines.build_stages import BuildStages
+from beam_pipelines.damage import BuildError, check_damage
 from beam_pipelines.inputs import expand_inputs
-from beam_pipelines.options import BuildOptions, Tolerance
-from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
-from beam_pipelines.parse_archives import BLOCKS_SUFFIX, REPORT_SUFFIX, ParseArchives, parsed_name
+from beam_pipelines.options import BuildOptions
 from beam_pipelines.progress import StageProgress
-from beam_pipelines.runner import pipeline_options
 from beam_pipelines.storage import join
-from beam_pipelines.write_graphs import GraphPlan, WriteGraphs
-from webgraph.canonical_url import CANONICALIZER
-from webgraph.graph_layout import SPLITS, choose_layout
-from webgraph.manifest import MANIFEST_FILE, FileRecord, GraphCounts, Manifest, SplitCounts, VariantRecord
+from webgraph.manifest import MANIFEST_FILE
 from webgraph.variants import variant_folder
 
-BYTES_PER_PARTITION = 1 << 25
-"""Compressed input for one partition: some five million links, which take about 0.5 GB while they are merged."""
 WORK_FOLDER = ".work"
-_MAX_ROUNDS = 1000
-
-_log = logging.getLogger(__name__)
-
-
-class BuildError(RuntimeError):
-    """The run read its inputs but must not make graphs from them, or cannot write them."""
 
 
 def build(
@@ -79,11 +56,11 @@ def build(
     _check_free(folders, options.output.overwrite)
     work = join(output, WORK_FOLDER)
     storage.remove_folder(work)
-    run = _Run(work, options, beam_args, StageProgress(console or Console(quiet=True)))
-    archives = run.parse(paths)
-    _check_damage(archives, options.tolerance)
-    filtered = run.filter(paths)
-    manifests = run.write(filtered, archives)
+    stages = BuildStages(work, options, beam_args, StageProgress(console or Console(quiet=True)))
+    archives = stages.parse(paths)
+    check_damage(archives, options.tolerance)
+    filtered = stages.filter(paths)
+    manifests = stages.write(filtered, archives)
     for variant, folder in zip(options.graph.variants, folders, strict=True):
         storage.remove_folder(folder)
         storage.publish_folder(join(work, "graphs", variant_folder(variant)), folder, last=MANIFEST_FILE)
@@ -91,208 +68,10 @@ def build(
     return BuildReport(archives=tuple(archives), folders=tuple(folders), manifests=tuple(manifests))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Filtered:
-    """The result of the degree rule: where it lies, its counts, and the nodes and edges of each variant."""
-
-    folder: str
-    partitions: tuple[int, ...]
-    counts: dict[str, dict[str, int]]
-    nodes: tuple[int, ...]
-    edges: tuple[int, ...]
-
-
-class _Run:
-    """One build's stages, over files in `work`."""
-
-    def __init__(self, work: str, options: BuildOptions, beam_args: Sequence[str], progress: StageProgress) -> None:
-        self._work = work
-        self._options = options
-        self._beam_args = beam_args
-        self._progress = progress
-        self._num_partitions = options.partitioning.num_partitions or 1
-
-    def parse(self, paths: Sequence[str]) -> list[ArchiveReport]:
-        """Runs `ParseArchives` and returns the reports in order of name and digest."""
-        sizes = {path: _size(path) for path in paths}
-        if self._options.partitioning.num_partitions is None:
-            self._num_partitions = max(1, -(-sum(sizes.values()) // BYTES_PER_PARTITION))
-        folder = join(self._work, "parsed")
-        options = ParseOptions(
-            selection=self._options.graph.selection,
-            tlds_of_variants=tuple(variant.tlds for variant in self._options.graph.variants),
-            num_partitions=self._num_partitions,
-            key_bits=self._options.partitioning.key_bits,
-        )
-        with self._progress.parsing(folder, sizes):
-            self._pipeline(folder, "inputs.json", paths, ParseArchives(folder, options))
-        reports = [
-            ArchiveReport(**storage.read_json(join(folder, parsed_name(path) + REPORT_SUFFIX))) for path in paths
-        ]
-        return sorted(reports, key=lambda report: (report.name, report.digest))
-
-    def filter(self, paths: Sequence[str]) -> _Filtered:
-        """Runs `FilterPages`, and `FilterAgain` until nothing changes if that is asked for."""
-        options = DegreeOptions(min_degrees=tuple(self._options.graph.min_degrees), num_partitions=self._num_partitions)
-        parsed = [join(self._work, "parsed", parsed_name(path)) + BLOCKS_SUFFIX for path in paths]
-        parsed = [path for path in parsed if storage.exists(path)]
-        folder = join(self._work, "round-0")
-        with self._watch("Filtering by degree", folder):
-            self._pipeline(folder, "parsed.json", parsed, FilterPages(folder, options))
-        result = _read_filtered(folder)
-        if not self._options.graph.until_stable:
-            return result
-        for number in range(1, _MAX_ROUNDS):
-            folder = join(self._work, f"round-{number}")
-            again = FilterAgain(result.folder, folder, options)
-            with self._watch(f"Filtering by degree, round {number + 1}", folder):
-                self._pipeline(folder, "partitions.json", result.partitions, again)
-            before, result = result, _read_filtered(folder, result.counts)
-            if result.nodes == before.nodes:
-                return result
-        raise BuildError(f"The degree rule did not become stable in {_MAX_ROUNDS} rounds.")
-
-    def write(self, filtered: _Filtered, archives: Sequence[ArchiveReport]) -> list[Manifest]:
-        """Runs `WriteGraphs` and writes the manifests."""
-        variants = self._options.graph.variants
-        layouts = tuple(
-            choose_layout(nodes, edges, self._options.output.shards_of(variant))
-            for variant, nodes, edges in zip(variants, filtered.nodes, filtered.edges, strict=True)
-        )
-        folders = tuple(join(self._work, "graphs", variant_folder(variant)) for variant in variants)
-        plan = GraphPlan(
-            layouts=layouts,
-            folders=folders,
-            split=self._options.graph.split,
-            num_partitions=self._num_partitions,
-        )
-        for folder in folders:
-            storage.make_folder(folder)
-        pattern = join(self._work, "graphs", "*", "part-*.json")
-        with self._progress.counting("Writing graphs", pattern, len(plan.part_keys()), "parts"):
-            self._pipeline(
-                join(self._work, "graphs"),
-                "partitions.json",
-                filtered.partitions,
-                WriteGraphs(filtered.folder, plan),
-            )
-        return [self._write_manifest(index, plan, filtered, archives) for index in range(len(variants))]
-
-    def _write_manifest(
-        self, index: int, plan: GraphPlan, filtered: _Filtered, archives: Sequence[ArchiveReport]
-    ) -> Manifest:
-        variant, folder = self._options.graph.variants[index], plan.folders[index]
-        reports = storage.list_files(join(folder, "part-*.json"))
-        parts = [storage.read_json(path) for path in reports]
-        splits: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
-        for part in parts:
-            for name, counts in part["splits"].items():
-                splits[name].update(counts)
-        manifest = Manifest(
-            variant=VariantRecord(
-                name=variant.name,
-                tlds=variant.tlds,
-                min_degree=variant.min_degree,
-                until_stable=self._options.graph.until_stable,
-            ),
-            split=self._options.graph.split,
-            canonicalizer=CANONICALIZER,
-            code_version=webgraph.__version__,
-            inputs=tuple(archive.as_dict() for archive in archives),
-            options=self._options.graph.as_dict(),
-            counts=filtered.counts,
-            graph=GraphCounts(
-                num_nodes=filtered.nodes[index],
-                num_edges=filtered.edges[index],
-                splits={name: SplitCounts(**_zero_filled(counts)) for name, counts in splits.items()},
-            ),
-            layout=plan.layouts[index],
-            files=tuple(FileRecord(**file) for part in parts for file in part["files"]),
-        )
-        FileSystems.delete(reports)
-        storage.write_file(join(folder, MANIFEST_FILE), manifest.to_bytes())
-        return manifest
-
-    def _watch(self, label: str, folder: str) -> Any:
-        return self._progress.counting(label, join(folder, "*.json"), None, "partitions")
-
-    def _pipeline(
-        self,
-        folder: str,
-        name: str,
-        items: Iterable[Any],
-        transform: beam.PTransform,
-    ) -> None:
-        """Runs a pipeline over items that workers read from a file, so that the job itself stays small."""
-        listing = join(self._work, f"{os.path.basename(folder)}-{name}")
-        storage.make_folder(self._work)
-        storage.make_folder(folder)
-        storage.write_json(listing, list(items))
-        with beam.Pipeline(options=pipeline_options(self._beam_args)) as pipeline:
-            listed = pipeline | "Listing" >> beam.Create([listing]) | "ReadListing" >> beam.FlatMap(storage.read_json)
-            listed | transform  # applies it
-
-
-def _zero_filled(counts: Counter[str]) -> dict[str, int]:
-    return {name: counts[name] for name in ("rows", "history", "ground_truth")}
-
-
-def _read_filtered(folder: str, before: dict[str, dict[str, int]] | None = None) -> _Filtered:
-    """Reads what a round of the degree rule wrote. Of later rounds, only what they drop is added to the counts."""
-    paths = storage.list_files(join(folder, "*.json"))
-    reports = [storage.read_json(path) for path in paths]
-    counts: dict[str, Counter[str]] = {"merge": Counter(), "filter": Counter()}
-    for report in reports:
-        for stage, values in report["counts"].items():
-            counts[stage].update(values)
-    if before is not None:
-        counts["merge"] = Counter(before["merge"])
-        merged = Counter(before["filter"])
-        merged["edges_end_not_kept"] += counts["filter"]["edges_end_not_kept"]
-        merged.update({"edges_out": counts["filter"]["edges_out"] - merged["edges_out"]})
-        counts["filter"] = merged
-    return _Filtered(
-        folder=folder,
-        partitions=tuple(int(path.rpartition("/")[2].removesuffix(".json")) for path in paths),
-        counts={stage: dict(sorted(values.items())) for stage, values in counts.items()},
-        nodes=tuple(map(sum, zip(*(report["nodes"] for report in reports), strict=True))),
-        edges=tuple(map(sum, zip(*(report["edges"] for report in reports), strict=True))),
-    )
-
-
 def _check_free(folders: Iterable[str], overwrite: bool) -> None:
     for folder in folders:
         if storage.exists(folder) and not overwrite:
             raise BuildError(f"{folder} exists; choose another --output, or give --overwrite to replace it.")
-
-
-def _size(path: str) -> int:
-    try:
-        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
-    except (BeamIOError, IndexError, OSError):
-        return 0
-
-
-def _check_damage(archives: Sequence[ArchiveReport], tolerance: Tolerance) -> None:
-    failed = [archive for archive in archives if archive.failure]
-    for archive in failed:
-        _log.warning("%s: %s", archive.name, archive.failure)
-    if len(failed) > tolerance.max_failed_fraction * len(archives):
-        names = ", ".join(f"{archive.name} ({archive.failure})" for archive in failed[:5])
-        raise BuildError(
-            f"{len(failed)} of {len(archives)} files failed: {names}{', ...' if len(failed) > 5 else ''}; leave them "
-            "out, fetch them again, or allow for them with --max-failed-fraction."
-        )
-    read = sum(archive.bytes for archive in archives)
-    skipped = sum(archive.counts.get("bytes_skipped", 0) for archive in archives)
-    if skipped > tolerance.max_bad_fraction * read:
-        worst = max(archives, key=lambda archive: archive.counts.get("bytes_skipped", 0))
-        raise BuildError(
-            f"{skipped:,} of {read:,} bytes were damaged and skipped, most in {worst.name}; fetch the files again, "
-            "or allow for them with --max-bad-fraction."
-        )
-    if not any(archive.counts.get("pages") for archive in archives):
-        raise BuildError("No archive holds an HTML page that was answered with status 200.")
 
 
 if __name__ == "__main__":

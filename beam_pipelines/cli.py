@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from beam_pipelines.build_graph import BuildError, build
+from beam_pipelines.build_graph import build
 from beam_pipelines.build_report import print_report
+from beam_pipelines.damage import BuildError
 from beam_pipelines.inputs import InputError
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
