@@ -29,7 +29,7 @@ class CsrMatrix:
 
     indptr: Int64[np.ndarray, " offsets"]
     indices: Integer[np.ndarray, " entries"]
-    values: Float32[np.ndarray, " entries"] | None
+    values: Float32[np.ndarray, " values"] | None
     num_cols: int
 
     def __post_init__(self) -> None:

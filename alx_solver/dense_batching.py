@@ -130,8 +130,8 @@ def _whole_tiles(
     """The tiles of one width, and each row's slot among its device's slots of this width."""
     rank, counts = _rank_within(owners, ranges.num_devices)
     tile_rows = max(1, min(options.tile_entries // width, options.max_tile_rows))
-    num_tiles = _ceil_div(counts.max(), tile_rows)
-    tile_rows = _ceil_div(counts.max(), num_tiles)  # even tiles: the last one is as full as the others
+    num_tiles = _ceil_div(int(counts.max()), tile_rows)
+    tile_rows = _ceil_div(int(counts.max()), num_tiles)  # even tiles: the last one is as full as the others
     slot = owners * (num_tiles * tile_rows) + rank
     shape = (ranges.num_devices, num_tiles, tile_rows)
     ids, weights = _fill(entries, rows, slot * width, (*shape, width))
@@ -150,7 +150,7 @@ def _cut_tiles(
     width, num_devices = options.cut_width, ranges.num_devices
     rank, counts = _rank_within(owners, num_devices)
     num_slots = int(min(options.cut_slots, counts.max()))
-    num_groups = _ceil_div(counts.max(), num_slots)
+    num_groups = _ceil_div(int(counts.max()), num_slots)
     tile_dense_rows = max(1, options.tile_entries // width)
 
     dense_rows = -(-entries.matrix.row_lengths[rows] // width)
@@ -174,7 +174,7 @@ def _cut_tiles(
 
 def _fill(
     entries: _Entries, rows: Int64[np.ndarray, " rows"], starts: Int64[np.ndarray, " rows"], shape: tuple[int, ...]
-) -> tuple[Int32[np.ndarray, "devices tiles rows width"], Float32[np.ndarray, "devices tiles rows width"] | None]:
+) -> tuple[Int32[np.ndarray, "devices tiles slots width"], Float32[np.ndarray, "devices tiles slots width"] | None]:
     """Writes the entries of each row from its start on in a flat array of `shape`; the rest is padding."""
     lengths = entries.matrix.row_lengths[rows]
     source, target = _ramps(entries.matrix.indptr[rows], lengths), _ramps(starts, lengths)
@@ -193,7 +193,7 @@ def _rows_and_lengths(
     slot: Int64[np.ndarray, " rows"],
     ranges: RowRanges,
     shape: tuple[int, ...],
-) -> tuple[Int32[np.ndarray, "devices tiles rows"], Int32[np.ndarray, "devices tiles rows"]]:
+) -> tuple[Int32[np.ndarray, "devices tiles slots"], Int32[np.ndarray, "devices tiles slots"]]:
     """Local row and number of entries of every slot."""
     local_rows = np.full(int(np.prod(shape)), ranges.zero_row, np.int32)
     lengths = np.zeros(local_rows.size, np.int32)
@@ -220,4 +220,4 @@ def _exclusive_cumsum(counts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"
 
 
 def _ceil_div(numerator: int, denominator: int) -> int:
-    return -(-int(numerator) // int(denominator))
+    return -(-numerator // denominator)

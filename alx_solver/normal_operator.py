@@ -1,7 +1,7 @@
 """The linear system of a row: (H_S' C H_S + alpha H'H + lambda_r I) w = H_S' C 1, for all rows of a tile at once."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float32
 from alx_solver.observed import ObservedEntries
 
 
+@runtime_checkable
 class LinearSystem(Protocol):
     """What CG needs of a system A x = b."""
 

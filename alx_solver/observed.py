@@ -7,13 +7,14 @@ With E the embeddings of a row's entries, [n, dim], and c their confidences: `no
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int32
 
 
+@runtime_checkable
 class ObservedEntries(Protocol):
     """What a normal operator needs of the observed entries; `rows` are those solved together."""
 

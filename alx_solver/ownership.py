@@ -67,7 +67,7 @@ class RowRanges:
         """The rows of a stored table in order of id, without padding."""
         return stored[self.positions(np.arange(self.num_rows))]
 
-    def pad(self, rows: Shaped[np.ndarray, "rows dim"]) -> Shaped[np.ndarray, "padded dim"]:
+    def pad(self, rows: Shaped[np.ndarray, "rows *dim"]) -> Shaped[np.ndarray, "padded *dim"]:
         """The stored form of a table, zero at padding: the inverse of `unpad`."""
         stored = np.zeros((self.padded_rows, *rows.shape[1:]), rows.dtype)
         stored[self.positions(np.arange(self.num_rows))] = rows

@@ -1,6 +1,6 @@
 """What a half-step asks of an exchange."""
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -10,6 +10,7 @@ from alx_solver.csr import CsrMatrix
 from alx_solver.ownership import RowRanges
 
 
+@runtime_checkable
 class Exchange(Protocol):
     """A way to bring the embeddings of a half-step's columns to the devices that solve its rows; hashable."""
 

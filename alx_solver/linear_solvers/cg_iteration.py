@@ -10,7 +10,7 @@ The last of a fixed number of steps needs only p.Ap, half a pass over the entrie
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float32
+from jaxtyping import Array, Bool, Float32, Int32
 
 from alx_solver.normal_operator import LinearSystem
 
@@ -45,7 +45,7 @@ def cg_to_tolerance(
     target = tolerance**2 * _norm2(system.right_hand_side())
     r = system.residual(start)
     State = tuple[
-        Float32[Array, ""],
+        Int32[Array, ""],
         Float32[Array, "rows dim"],
         Float32[Array, "rows dim"],
         Float32[Array, "rows dim"],

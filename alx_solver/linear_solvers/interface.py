@@ -1,12 +1,13 @@
 """What every linear solver does."""
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float32
 
 from alx_solver.normal_operator import NormalOperator
 
 
+@runtime_checkable
 class LinearSolver(Protocol):
     """Solves the systems of all rows of a tile.
 

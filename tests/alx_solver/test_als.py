@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+import scipy.sparse
 
 from alx_solver.als import NotFiniteError
 from alx_solver.options import LINEAR_SOLVERS, BatchOptions, Hyperparameters, Precision, SolverOptions
@@ -145,7 +146,7 @@ def test_nan_stops_training_with_epoch_table_and_causes():
 def test_checkerboard_is_learnt():
     """Known answer: rows link to the columns of their own colour, so those score near 1 and the others near 0."""
     board = np.add.outer(np.arange(24), np.arange(20)) % 2 == 0
-    trainer = make_trainer(board.astype(np.float32), lam=1e-4, alpha=1e-1, num_devices=8)
+    trainer = make_trainer(scipy.sparse.csr_array(board.astype(np.float32)), lam=1e-4, alpha=1e-1, num_devices=8)
     state, _, _ = run(trainer, 6)
     scores = trainer.row_embeddings(state) @ trainer.col_embeddings(state).T
     assert scores[board].min() > 0.9
