@@ -2,13 +2,16 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_graph
+from webgraph.graph_layout import SPLITS
 from webgraph.graph_statistics import QUANTILES, DegreeStatistics, GraphStatistics, graph_statistics
 from webgraph.manifest import MANIFEST_FILE
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
@@ -117,53 +120,72 @@ def _verify_table(reports: list[VerifyReport]) -> Table:
 
 def _stats(arguments: argparse.Namespace) -> int:
     console = Console()
-    folders = graph_folders(arguments.directories)
-    statistics = {folder.name: graph_statistics(GraphDirectory.open(folder)) for folder in folders}
+    graphs = [GraphDirectory.open(folder) for folder in graph_folders(arguments.directories)]
+    statistics = [(graph.manifest.variant.name, graph_statistics(graph)) for graph in graphs]
     if arguments.json:
-        for name, of_graph in statistics.items():
-            console.out(json.dumps({"graph": name, **asdict(of_graph)}, sort_keys=True), highlight=False)
+        for graph, (name, figures) in zip(graphs, statistics, strict=True):
+            line = {"variant": name, "folder": graph.path.name, **asdict(figures)}
+            console.file.write(json.dumps(line, sort_keys=True) + "\n")
         return 0
-    console.print(_counts_table(statistics))
-    console.print(_degree_table(statistics))
+    for make_table in (_counts_table, _degree_table, _largest_table, _locality_table):
+        console.print(make_table(statistics))
     return 0
 
 
-def _counts_table(statistics: dict[str, GraphStatistics]) -> Table:
-    table = Table(title="Graphs")
-    table.add_column("graph")
-    columns = ("nodes", "edges", "hosts", "train rows", "train_t rows", "test rows", "same host", "bytes/edge")
-    for name in columns:
+def _counts_table(statistics: list[tuple[str, GraphStatistics]]) -> Table:
+    table = Table(title="Graphs: nodes, edges, and rows of each split")
+    table.add_column("variant", no_wrap=True)
+    for name in ("nodes", "edges", *SPLITS):
+        table.add_column(name, justify="right", no_wrap=True)
+    for variant, figures in statistics:
+        numbers = [figures.num_nodes, figures.num_edges, *(figures.split_rows[split] for split in SPLITS)]
+        table.add_row(variant, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def _locality_table(statistics: list[tuple[str, GraphStatistics]]) -> Table:
+    table = Table(title="Locality")
+    table.add_column("variant", no_wrap=True)
+    for name in ("hosts", "edges inside a host", "median distance", "Parquet bytes/edge"):
         table.add_column(name, justify="right")
-    for graph, figures in statistics.items():
+    for variant, figures in statistics:
         table.add_row(
-            graph,
-            f"{figures.num_nodes:,}",
-            f"{figures.num_edges:,}",
+            variant,
             "-" if figures.num_hosts is None else f"{figures.num_hosts:,}",
-            *(f"{rows:,}" for rows in (figures.split_rows[split] for split in ("train", "train_t", "test"))),
             "-" if figures.same_host_edges is None else f"{figures.same_host_edges:.1%}",
+            "-" if figures.median_distance is None else f"<= {figures.median_distance:,}",
             "-" if figures.bytes_an_edge is None else f"{figures.bytes_an_edge:.2f}",
         )
     return table
 
 
-def _degree_table(statistics: dict[str, GraphStatistics]) -> Table:
-    table = Table(title="Degrees")
-    for name in ("graph", "degree"):
-        table.add_column(name)
-    for name in ("mean", *(f"{quantile:.0%}" for quantile in QUANTILES), "largest", "nodes with none"):
-        table.add_column(name, justify="right")
-    table.add_column("largest at", overflow="fold")
-    for graph, figures in statistics.items():
+def _degrees(statistics: list[tuple[str, GraphStatistics]]) -> Iterator[tuple[str, str, DegreeStatistics]]:
+    for variant, figures in statistics:
         for name, degrees in (("outlinks", figures.out_degree), ("inlinks", figures.in_degree)):
             if degrees is not None:
-                table.add_row(graph, name, *_degree_cells(degrees))
+                yield variant, name, degrees
+
+
+def _degree_table(statistics: list[tuple[str, GraphStatistics]]) -> Table:
+    table = Table(title="Degrees")
+    table.add_column("variant", no_wrap=True)
+    table.add_column("of")
+    for name in ("mean", *(f"{quantile:.0%}" for quantile in QUANTILES), "largest", "none"):
+        table.add_column(name, justify="right")
+    for variant, name, degrees in _degrees(statistics):
+        numbers = [f"{number:,}" for number in (*degrees.quantiles, degrees.largest, degrees.without)]
+        table.add_row(variant, name, f"{degrees.mean:.1f}", *numbers)
     return table
 
 
-def _degree_cells(degrees: DegreeStatistics) -> list[str]:
-    numbers = [f"{number:,}" for number in (*degrees.quantiles, degrees.largest, degrees.without)]
-    return [f"{degrees.mean:.1f}", *numbers, degrees.largest_node]
+def _largest_table(statistics: list[tuple[str, GraphStatistics]]) -> Table:
+    table = Table(title="Pages of the largest degree")
+    table.add_column("variant", no_wrap=True)
+    table.add_column("of")
+    table.add_column("page", overflow="fold")
+    for variant, name, degrees in _degrees(statistics):
+        table.add_row(variant, name, Text(degrees.largest_node))
+    return table
 
 
 def _synthetic(arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Checks that a graph directory is what its manifest and the dataset's definition say.
 
 Every check names the first difference by node and URL, and how many more there are. Memory: the URLs of the graph,
-some 50 bytes a node, and one row group; edges are read part by part and never held together.
+some 50 bytes a node, and the edges of one part.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_g
 from webgraph.graph_layout import NODES, SPLITS
 from webgraph.manifest import MANIFEST_FILE
 from webgraph.node_block import NodeBlock
+from webgraph.parquet_parts import slice_rows
 from webgraph.row_block import RowBlock
 from webgraph.tfrecord import TFRecordError, read_records
 from webgraph.verify_names import check_ground_truth, check_names, check_split_assignment
@@ -135,12 +136,16 @@ def _check_split_counts(graph: GraphDirectory, scans: dict[str, RowScan]) -> Ite
 
 
 def _check_tfrecords(graph: GraphDirectory) -> Iterator[str]:
+    layout = graph.manifest.layout
     for split in SPLITS:
-        for shard, path in enumerate(graph.tfrecord_files(split)):
-            expected = graph.read_rows(split, *graph.manifest.layout.shard_range(shard))
-            difference = _first_difference(read_records(path), expected)
-            if difference:
-                yield f"{path.name} differs from its Parquet rows in {difference}."
+        paths = graph.tfrecord_files(split)
+        for part in range(layout.num_parts if paths else 0):
+            rows = graph.read_rows(split, *layout.part_range(part))
+            for shard in layout.shards_of_part(part):
+                first, last = np.searchsorted(rows.row_tag, layout.shard_range(shard)).tolist()
+                difference = _first_difference(read_records(paths[shard]), slice_rows(rows, first, last))
+                if difference:
+                    yield f"{paths[shard].name} differs from its Parquet rows in {difference}."
 
 
 def _first_difference(found: RowBlock, expected: RowBlock) -> str | None:

@@ -140,17 +140,17 @@ def _row_set_problems(block: RowBlock, split: str, nodes: NodeBlock) -> Iterator
     loops = np.flatnonzero(rows == block.col_tag)
     if len(loops) and nodes.has_urls:
         yield f"{split} row {describe_node(int(rows[loops[0]]), nodes)} links to itself."
-    if len(block.gt_tag):
-        gt_rows = np.repeat(block.row_tag, np.diff(block.gt_offsets))
-        history = np.stack([rows, block.col_tag], axis=1)
-        truth = np.stack([gt_rows, block.gt_tag], axis=1)
-        edges, seen = np.unique(np.concatenate([history, truth]), axis=0, return_counts=True)
-        both = np.flatnonzero(seen > 1)
+    if len(block.gt_tag) and nodes.num_nodes:
+        # One number an edge: its row's place in the block, and its column.
+        places = np.arange(block.num_rows) * nodes.num_nodes
+        history = np.repeat(places, np.diff(block.col_offsets)) + block.col_tag % nodes.num_nodes
+        truth = np.repeat(places, np.diff(block.gt_offsets)) + block.gt_tag % nodes.num_nodes
+        both = np.intersect1d(history, truth)
         if len(both):
-            row, col = edges[both[0]].tolist()
+            place, col = divmod(int(both[0]), nodes.num_nodes)
             yield (
-                f"{split} row {describe_node(row, nodes)}: the edge to {describe_node(col, nodes)} "
-                "stands in history and ground truth, or twice."
+                f"{split} row {describe_node(int(block.row_tag[place]), nodes)}: the edge to "
+                f"{describe_node(col, nodes)} stands in history and ground truth."
             )
 
 
