@@ -105,6 +105,8 @@ def _hold_out_hashes(block: Block, url_of_page: dict[int, bytes], split: SplitOp
     """uint64[edges]: `webgraph.split.edge_hashes` where the source is some variant's test row, else 0."""
     hashes = np.zeros(len(block["source"]), dtype=np.uint64)
     in_test = np.flatnonzero(block["is_test"][block["source"]] & block["mask"])
+    if not len(in_test):
+        return hashes
     in_test = in_test[np.argsort(block["source"][in_test], kind="stable")]
     sources = block["source"][in_test]
     starts = np.flatnonzero(np.diff(sources, prepend=-1)).tolist()
