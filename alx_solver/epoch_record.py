@@ -12,7 +12,7 @@ class EpochRecord:
 
     Attributes:
       epoch: number of epochs done, from 1.
-      seconds: wall time of the epoch's two half-steps.
+      seconds: wall time of the epoch's two half-steps; a process's first includes compilation.
       loss: the objective of `alx_solver.objective` after the epoch; the sum of the three next.
       loss_observed: its term over observed entries.
       loss_unobserved: its term over all pairs.

@@ -9,7 +9,8 @@ measured after every epoch on validation rows: a hashed 10 % of the train rows, 
 epoch) of each side is trained on all train rows from three seeds and measured on the test rows.
 
 Both sides fold rows in exactly, each with its own regulariser (`implicit`: its `recalculate_user`; ours: CG to a
-relative residual of 1e-5), and are ranked and scored by the same code. Both train with 3 CG steps.
+relative residual of 1e-5), and are ranked and scored by the same code. Both train with 3 CG steps, from starts of
+the same size.
 """
 
 import argparse
@@ -42,6 +43,8 @@ from alx_solver.top_k import top_k_columns  # noqa: E402
 
 TUNED = "recall@20"
 EXPONENTS = (0.0, 0.5, 1.0)
+INIT_STDDEV = 0.003
+"""Deviation of our start: that of implicit's, which is uniform in [0, 0.01)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,7 @@ class Ours:
             regularization=trial.mean_regularization / float((scale**trial.exponent).mean()),
             unobserved_weight=trial.unobserved_weight,
             regularization_exponent=trial.exponent,
+            init_stddev=INIT_STDDEV,
             seed=seed,
         )
         solver = SolverOptions(cg_steps=3, fold_in_solver="matrix_free_cg", fold_in_tolerance=1e-5)
