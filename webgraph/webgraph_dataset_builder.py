@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from rich.console import Console
 
 from webgraph.graph_directory import GraphDirectory
 from webgraph.graph_layout import SPLITS
@@ -124,7 +125,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         from beam_pipelines.options import BuildOptions, OutputOptions
 
         options = BuildOptions(output=OutputOptions(overwrite=True))
-        build([str(path) for path in archives], str(folder), options=options, beam_args=list(self._beam_arguments))
+        paths, beam_args = [str(path) for path in archives], list(self._beam_arguments)
+        build(paths, str(folder), options=options, beam_args=beam_args, console=Console(stderr=True))
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         manual, downloads = Path(dl_manager.manual_dir), Path(dl_manager.download_dir)
