@@ -126,7 +126,7 @@ def resolve_links(pages: Block, links: Iterable[Block]) -> tuple[list[Block], di
 
 def keep_pages(
     partition: int, pages: Block, links: Sequence[Block], *, min_degrees: Sequence[int]
-) -> tuple[Block, list[tuple[int, Block]]]:
+) -> tuple[Block, list[tuple[int, Block]], dict[str, int]]:
     """Second step, at the target's partition: counts inlinks and decides which pages are kept.
 
     Args:
@@ -135,16 +135,17 @@ def keep_pages(
 
     Returns:
       The pages, with `kept`, uint64[pages], in place of `candidate`; for each partition that links came from, the
-      block of those whose target is kept, to go back there.
+      block of those whose target is kept, to go back there; counts.
     """
     target = _concatenate([block["target"] for block in links], np.uint32)
     mask = _concatenate([block["mask"] for block in links], np.uint64)
     in_degrees = degrees(target, mask, num_nodes=len(pages["candidate"]), num_variants=len(min_degrees))
     kept = pages["candidate"] & degree_mask(in_degrees, min_degrees)
-    back = []
+    back, counts = [], {"edges_end_not_kept": 0}
     for block in links:
         mask = block["mask"] & kept[block["target"]]
         chosen = mask != 0
+        counts["edges_end_not_kept"] += int(np.count_nonzero(~chosen))
         back.append(
             (
                 int(block["partition"][0]),
@@ -156,7 +157,7 @@ def keep_pages(
                 },
             )
         )
-    return {"url": pages["url"], "kept": kept}, back
+    return {"url": pages["url"], "kept": kept}, back, counts
 
 
 def filter_sources(pages: Block, links: Iterable[Block]) -> tuple[Block, dict[str, int]]:

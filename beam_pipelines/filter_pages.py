@@ -18,7 +18,7 @@ from beam_pipelines import degree_filter
 from beam_pipelines.block import Block, decode_block, encode_block
 from beam_pipelines.degree_filter import nodes_per_variant
 from beam_pipelines.merge_pages import merge_pages
-from beam_pipelines.storage import join, read_block_file, write_block_file, write_json
+from beam_pipelines.storage import join, read_keyed_file, write_json, write_keyed_file
 
 Keyed = tuple[int, bytes]
 Outputs = Iterator[Any]  # of Keyed, and TaggedOutput
@@ -36,8 +36,7 @@ class _ReadParsed(beam.DoFn):
     """A file of key blocks to (partition, block)."""
 
     def process(self, path: str) -> Iterator[Keyed]:
-        for block in read_block_file(path):
-            yield int(block["partition"][0]), encode_block(block)
+        yield from read_keyed_file(path)
 
 
 class _MergeAndSend(beam.DoFn):
@@ -62,7 +61,7 @@ class _SendAgain(beam.DoFn):
         self._options = options
 
     def process(self, partition: int) -> Outputs:
-        (filtered,) = read_block_file(partition_file(self._folder, partition))
+        filtered = read_partition(self._folder, partition)
         pages, links = degree_filter.send_pages(
             partition, filtered, min_degrees=self._options.min_degrees, num_partitions=self._options.num_partitions
         )
@@ -86,7 +85,8 @@ class _KeepPages(beam.DoFn):
         if links and "target_key" in links[0]:
             links, counts = degree_filter.resolve_links(pages, links)
             yield beam.pvalue.TaggedOutput("counts", (partition, {"filter": counts}))
-        kept, back = degree_filter.keep_pages(partition, pages, links, min_degrees=self._options.min_degrees)
+        kept, back, counts = degree_filter.keep_pages(partition, pages, links, min_degrees=self._options.min_degrees)
+        yield beam.pvalue.TaggedOutput("counts", (partition, {"filter": counts}))
         yield beam.pvalue.TaggedOutput("pages", (partition, encode_block(kept)))
         for number, block in back:
             yield number, encode_block(block)
@@ -112,7 +112,7 @@ class _FilterSources(beam.DoFn):
         for stage, values in counts.items():
             for name, value in values.items():
                 Metrics.counter(stage, name).inc(value)
-        write_block_file(partition_file(self._folder, partition), [filtered])
+        write_keyed_file(_partition_file(self._folder, partition), [(partition, encode_block(filtered))])
         report = {
             "counts": {stage: dict(values) for stage, values in counts.items()},
             "nodes": nodes_per_variant(filtered["kept"], self._num_variants),
@@ -122,7 +122,13 @@ class _FilterSources(beam.DoFn):
         yield partition
 
 
-def partition_file(folder: str, partition: int) -> str:
+def read_partition(folder: str, partition: int) -> Block:
+    """The block of `degree_filter.filter_sources` that a round wrote for a partition."""
+    ((_, data),) = read_keyed_file(_partition_file(folder, partition))
+    return decode_block(data)
+
+
+def _partition_file(folder: str, partition: int) -> str:
     return join(folder, f"{partition:05}.blocks")
 
 
