@@ -5,8 +5,7 @@ batch of one row whose fields are lists, so that columns of different lengths sh
 Blocks are trusted: they are only ever read by the run that wrote them.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,25 +28,6 @@ def decode_block(data: bytes) -> Block:
     """Reads what `encode_block` wrote; the columns are views of `data`."""
     with pa.ipc.open_stream(data) as reader:
         return _columns(reader.read_next_batch())
-
-
-def write_blocks(sink: BinaryIO, blocks: Iterable[Block]) -> None:
-    """Writes blocks of one schema, at least one, as an Arrow IPC stream."""
-    writer = None
-    for block in blocks:
-        batch = _batch(block)
-        writer = writer or pa.ipc.new_stream(sink, batch.schema)
-        writer.write_batch(batch)
-    if writer is None:
-        raise ValueError("A block file needs at least one block; write an empty one.")
-    writer.close()
-
-
-def read_blocks(source: BinaryIO) -> Iterator[Block]:
-    """Reads what `write_blocks` wrote, a block at a time."""
-    with pa.ipc.open_stream(source) as reader:
-        for batch in reader:
-            yield _columns(batch)
 
 
 def _batch(block: Block) -> pa.RecordBatch:

@@ -4,20 +4,18 @@
 """
 
 import dataclasses
-import itertools
 import logging
 import os
 from collections.abc import Iterator
 
 import apache_beam as beam
-import numpy as np
 import xxhash
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.metrics import Metrics
 
-from beam_pipelines.block import Block
+from beam_pipelines.block import encode_block
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
-from beam_pipelines.storage import join, open_raw, write_block_file, write_json
+from beam_pipelines.storage import join, open_raw, write_json, write_keyed_file
 
 BLOCKS_SUFFIX = ".blocks"
 REPORT_SUFFIX = ".json"
@@ -29,7 +27,7 @@ def parsed_name(path: str) -> str:
 
 
 def parse_to_files(path: str, folder: str, options: ParseOptions) -> ArchiveReport:
-    """Parses an archive into `folder`: NAME.blocks, where there are pages, and then NAME.json, the report.
+    """Parses an archive into `folder`: NAME.blocks, by partition, and then NAME.json, the report.
 
     Never raises for what is wrong with the archive: a file that cannot be opened or read is a report with `failure`.
     """
@@ -38,20 +36,13 @@ def parse_to_files(path: str, folder: str, options: ParseOptions) -> ArchiveRepo
     try:
         with open_raw(path) as stream:
             blocks = parse_archive(stream, os.path.basename(path), options, reports.append)
-            first = next(blocks, None)
-            if first is not None:
-                write_block_file(name + BLOCKS_SUFFIX, _with_partition(first, blocks))
+            write_keyed_file(name + BLOCKS_SUFFIX, ((partition, encode_block(block)) for partition, block in blocks))
     except (OSError, BeamIOError) as error:
         logging.getLogger(__name__).warning("%s cannot be read: %s", path, error)
         failure = "not_found" if isinstance(error, FileNotFoundError) else "not_readable"
         reports = [ArchiveReport(name=os.path.basename(path), bytes=0, digest="", failure=failure)]
     write_json(name + REPORT_SUFFIX, reports[0].as_dict())
     return reports[0]
-
-
-def _with_partition(first: tuple[int, Block], rest: Iterator[tuple[int, Block]]) -> Iterator[Block]:
-    for partition, block in itertools.chain([first], rest):
-        yield {"partition": np.array([partition]), **block}
 
 
 class _ParseArchive(beam.DoFn):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from beam_pipelines.block import Block, read_blocks, write_blocks
+from beam_pipelines.keyed_file import read_keyed, write_keyed
 
 
 def is_local(path: str) -> bool:
@@ -49,14 +49,16 @@ def read_json(path: str) -> Any:
     return json.loads(read_file(path))
 
 
-def write_block_file(path: str, blocks: Iterable[Block]) -> None:
+def write_keyed_file(path: str, items: Iterable[tuple[int, bytes]]) -> None:
+    """Writes (key, string) pairs, see `keyed_file`, whole."""
     with _renamed_when_closed(path) as sink:
-        write_blocks(sink, blocks)
+        write_keyed(sink, items)
 
 
-def read_block_file(path: str) -> Iterator[Block]:
+def read_keyed_file(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yields the (key, string) pairs of a file."""
     with open_raw(path) as source:
-        yield from read_blocks(source)
+        yield from read_keyed(source)
 
 
 def list_files(pattern: str) -> list[str]:

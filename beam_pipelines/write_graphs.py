@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from beam_pipelines import node_ids, variant_rows
 from beam_pipelines.block import Block, decode_block, encode_block
-from beam_pipelines.filter_pages import partition_file
-from beam_pipelines.storage import join, read_block_file, write_file, write_json
+from beam_pipelines.filter_pages import read_partition
+from beam_pipelines.storage import join, write_file, write_json
 from webgraph.graph_layout import GraphLayout
 from webgraph.graph_parts import describe_file, part_files
 from webgraph.split import SplitOptions
@@ -52,8 +52,7 @@ class _ReadPartition(beam.DoFn):
         self._folder = folder
 
     def process(self, partition: int) -> Iterator[Keyed]:
-        (filtered,) = read_block_file(partition_file(self._folder, partition))
-        yield partition, encode_block(filtered)
+        yield partition, encode_block(read_partition(self._folder, partition))
 
 
 class _SampleKeys(beam.DoFn):
