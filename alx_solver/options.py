@@ -141,7 +141,7 @@ class BatchOptions:
     """
 
     widths: tuple[int, ...] | None = None
-    num_widths: int = 8
+    num_widths: int = 12
     max_width: int = 1024
     tile_entries: int = 4096
     max_tile_rows: int = 512
