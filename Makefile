@@ -43,6 +43,8 @@ types: env ## mypy
 	$(BIN)/mypy
 
 lock: env ## pin all dependencies anew, with hashes and without index addresses
+	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --output-file requirements/base.lock
 	for extra in pipeline tfds solver all dev; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --output-file requirements/$$extra.lock; \
