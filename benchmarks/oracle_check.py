@@ -110,12 +110,12 @@ def check(matrix: CsrMatrix, strength: float, arguments: argparse.Namespace, con
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("graph", help="a SciPy .npz file or an adjacency text file")
+    parser.add_argument("graph", help="a graph directory, a SciPy .npz file or an adjacency text file")
     parser.add_argument("--dim", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--strengths", type=float, nargs="+", default=[1e-4, 1e-3, 1e-2], help="lambda = alpha")
     parser.add_argument("--solvers", nargs="+", choices=LINEAR_SOLVERS, help="all by default")
-    parser.add_argument("--output", default="benchmarks/results/oracle_check.json")
+    parser.add_argument("--output", help="default: benchmarks/results/oracle_check-GRAPH.json")
     arguments = parser.parse_args()
     console = Console()
     name, matrix = read_graph(arguments.graph)
@@ -129,7 +129,7 @@ def main() -> None:
         "epochs": arguments.epochs,
         "cases": cases,
     }
-    Path(arguments.output).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    Path(arguments.output or f"benchmarks/results/oracle_check-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
