@@ -91,9 +91,7 @@ class Ours:
             seed=seed,
         )
         solver = SolverOptions(cg_steps=3, fold_in_solver="matrix_free_cg", fold_in_tolerance=1e-5)
-        devices = jax.devices()
-        devices = devices[:CPU_DEVICES] if devices[0].platform == "cpu" else devices
-        self._trainer = AlsTrainer(train, hyperparameters, solver=solver, devices=devices)
+        self._trainer = AlsTrainer(train, hyperparameters, solver=solver, devices=_devices())
         self._state = self._trainer.init()
 
     def epoch(self) -> None:
@@ -137,10 +135,15 @@ class Implicit:
 SYSTEMS = (Ours, Implicit)
 
 
+def _devices() -> list[jax.Device]:
+    """All devices, or one a core of a CPU."""
+    devices = jax.devices()
+    return devices[:CPU_DEVICES] if devices[0].platform == "cpu" else devices
+
+
 def _sharded(factors: np.ndarray) -> tuple[jax.Array, np.ndarray]:
     """The factors over as many devices as ours, padded, and the ids at their positions."""
-    devices = jax.devices()
-    devices = devices[:CPU_DEVICES] if devices[0].platform == "cpu" else devices
+    devices = _devices()
     padding = -len(factors) % len(devices)
     ids = np.concatenate([np.arange(len(factors)), np.full(padding, -1)])
     table = np.pad(factors, ((0, padding), (0, 0)))
@@ -217,7 +220,7 @@ def run(arguments: argparse.Namespace, console: Console) -> dict:
         "baselines": baselines.to_json()["means"],
         "absent": baselines.absent,
         "alx_minus_implicit": compare(tests[Ours.name], tests[Implicit.name]),
-        "machine": describe_machine(),
+        "machine": describe_machine(_devices()),
         "commit": _commit(),
     }
 
