@@ -1,0 +1,71 @@
+"""The caching resolver against resolving each link by itself."""
+
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from webgraph.canonical_url import BaseUrl, rejection_reason
+
+_BASES = st.sampled_from(
+    [
+        "http://a.de/",
+        "https://a.de/",
+        "http://a.de/x",
+        "http://a.de/x/",
+        "http://a.de/x/y",
+        "http://a.de/x/z?q=/1/2",
+        "http://a.de/x/z?",
+        "http://a.de:81/x/y",
+        "http://b.in/x/y;p",
+        "http://[::1]/x/",
+        "http://a.de//x//",
+    ]
+)
+_HREFS = st.one_of(
+    st.sampled_from(
+        ["", "#", "#x", " #x", "\t#", "?", "?q", " ?q", "x", "./x", "../x", "/x", "//h", " //h", "///h", "\\x",
+         "http:x",
+         "http:", "HTTP:x?y", "https:x", "http:/x", "http:\\\\h", "ht\ntp:x", "\x00", " ", "\n", "http:?q", "http:#x",
+         ".",
+         "..", "//", "http://[IP", "mailto:x", "javascript:", "x#y", "x?y#z", ";p", "\n?q", "h\tttp:", "\x1f#", "\x7f#",
+         "\u00a0#", "\ufeff?q", "http:\t//h/", "http:\n"]
+    ),
+    st.text(" \t\nhtps:/?#.x\\@", max_size=7),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(_BASES, st.lists(_HREFS, max_size=6)), max_size=12))
+@settings(max_examples=1000)
+def test_the_cache_changes_nothing(pages: list[tuple[str, list[str]]]) -> None:
+    resolver = LinkResolver(TldMasks(((),)))
+    urls: dict[int, str] = {}
+    for base_url, hrefs in pages:
+        base = BaseUrl.parse(base_url)
+        assert base is not None
+        for href, index in zip(hrefs, resolver.resolve(hrefs, base), strict=True):
+            url = base.join(href)
+            if url is None:
+                assert index == (NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL), href
+            else:
+                assert urls.setdefault(index, url) == url, (base_url, href)
+    assert len(set(urls.values())) == len(urls)
+    digests, masks = resolver.table()
+    assert len(digests) == 16 * len(resolver) and len(masks) == len(resolver)
+    for index, url in urls.items():
+        assert digests[16 * index : 16 * index + 16] == xxhash.xxh3_128_digest(url.encode())
+
+
+@pytest.mark.parametrize(
+    ("url", "mask"),
+    [
+        ("http://a.de/", 0b0111),
+        ("http://a.in/", 0b0101),
+        ("http://a.com./", 0b1001),
+        ("http://a.org/", 0b0001),
+        ("http://192.0.2.1/", 0b0001),
+    ],
+)
+def test_masks(url: str, mask: int) -> None:
+    assert TldMasks(((), ("de",), ("de", "in"), ("com",))).mask(url) == mask
