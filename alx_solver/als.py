@@ -164,7 +164,7 @@ class AlsTrainer:
                     f"({self.hyperparameters.regularization:g}) or unobserved_weight "
                     f"({self.hyperparameters.unobserved_weight:g}) too small for {self.precision.table} tables and "
                     f"the {self.solver.linear_solver} solver; a start that is too large "
-                    f"(init_stddev {self.hyperparameters.initial_stddev:g}); a lowered solve precision"
+                    f"(init_stddev {self.hyperparameters.init_stddev:g}); a lowered solve precision"
                 )
 
     def objective(self, state: AlsState) -> Objective:

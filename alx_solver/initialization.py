@@ -24,7 +24,7 @@ def initial_table(
     Args:
         mesh: the devices.
         ranges: owners of the rows.
-        hyperparameters: dim, initial_stddev and seed are read.
+        hyperparameters: dim, init_stddev and seed are read.
         table: which table; the two start independently.
         dtype: of the result; the numbers are drawn as float32 and rounded.
     """
@@ -34,7 +34,7 @@ def initial_table(
     def draw(ids: Int32[Array, " padded"]) -> Float[Array, "padded dim"]:
         keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.maximum(ids, 0))
         normal = jax.vmap(lambda row_key: jax.random.normal(row_key, (hyperparameters.dim,), jnp.float32))(keys)
-        scaled = jnp.float32(hyperparameters.initial_stddev) * normal
+        scaled = jnp.float32(hyperparameters.init_stddev) * normal
         return jnp.where((ids >= 0)[:, None], scaled, 0.0).astype(dtype)
 
     return jax.jit(draw, out_shardings=row_sharding(mesh))(ids)

@@ -73,7 +73,13 @@ def train(
 
 
 def check(matrix: CsrMatrix, strength: float, arguments: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
-    model = Hyperparameters(dim=arguments.dim, regularization=strength, unobserved_weight=strength, seed=0)
+    model = Hyperparameters(
+        dim=arguments.dim,
+        regularization=strength,
+        unobserved_weight=strength,
+        init_stddev=arguments.dim**-0.5,
+        seed=0,
+    )
     start = AlsTrainer(matrix, model, devices=jax.devices()[:1])
     state = start.init()
     tables = start.row_embeddings(state), start.col_embeddings(state)

@@ -43,7 +43,6 @@ from alx_solver.top_k import top_k_columns  # noqa: E402
 
 TUNED = "recall@20"
 EXPONENTS = (0.0, 0.5, 1.0)
-INIT_STDDEV = 0.003
 """Deviation of our start: that of implicit's, which is uniform in [0, 0.01)."""
 
 
@@ -87,7 +86,6 @@ class Ours:
             regularization=trial.mean_regularization / float((scale**trial.exponent).mean()),
             unobserved_weight=trial.unobserved_weight,
             regularization_exponent=trial.exponent,
-            init_stddev=INIT_STDDEV,
             seed=seed,
         )
         solver = SolverOptions(cg_steps=3, fold_in_solver="matrix_free_cg", fold_in_tolerance=1e-5)

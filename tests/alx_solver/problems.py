@@ -55,7 +55,7 @@ def make_trainer(
 ) -> AlsTrainer:
     return AlsTrainer(
         CsrMatrix.from_scipy(matrix, binary=binary),
-        Hyperparameters(dim=DIM, regularization=lam, unobserved_weight=alpha, seed=3),
+        Hyperparameters(dim=DIM, regularization=lam, unobserved_weight=alpha, init_stddev=DIM**-0.5, seed=3),
         solver=solver,
         batches=batches,
         devices=jax.devices()[:num_devices],
