@@ -79,7 +79,7 @@ class SolverOptions:
     cg_steps: int = 3
     tolerance: float | None = None
     max_cg_steps: int = 1000
-    fold_in_solver: str = "cholesky"
+    fold_in_solver: str = "matrix_free_cg"
     fold_in_tolerance: float = 1e-5
     fold_in_regularization: str = "training"
     exchange: str = "table"

@@ -18,6 +18,7 @@ from beam_pipelines.damage import BuildError, check_damage
 from beam_pipelines.inputs import expand_inputs
 from beam_pipelines.options import BuildOptions
 from beam_pipelines.progress import StageProgress
+from beam_pipelines.runner import pipeline_options
 from beam_pipelines.storage import join
 from webgraph.manifest import MANIFEST_FILE
 from webgraph.variants import variant_folder
@@ -49,8 +50,10 @@ def build(
 
     Raises:
       InputError: the inputs cannot be listed.
+      ValueError: an option that Beam does not know.
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
+    pipeline_options(beam_args)  # to refuse wrong ones before anything is done
     paths = expand_inputs(list(inputs), base=input_base)
     folders = [join(output, variant_folder(variant)) for variant in options.graph.variants]
     _check_free(folders, options.output.overwrite)

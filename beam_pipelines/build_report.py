@@ -35,7 +35,9 @@ def print_report(report: BuildReport, console: Console) -> None:
     console.print(_dropped_table(report))
     console.print(_variants_table(report))
     if report.folders:
-        console.print(f"written to {report.folders[0].rpartition('/')[0]}", markup=False, highlight=False)
+        console.print("Written to", markup=False, highlight=False)
+        for folder in report.folders:
+            console.print(f"  {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _archives_table(archives: Sequence[ArchiveReport], most: int = 20) -> Table:
@@ -89,16 +91,15 @@ def _dropped_table(report: BuildReport) -> Table:
 
 def _variants_table(report: BuildReport) -> Table:
     table = Table(title="Graphs: nodes, edges, and rows of each split", title_justify="left")
-    table.add_column("variant")
+    table.add_column("variant", no_wrap=True)
     for name in ("nodes", "edges", "train", "train_t", "test"):
-        table.add_column(name, justify="right")
-    table.add_column("folder", no_wrap=True)
-    for manifest, folder in zip(report.manifests, report.folders, strict=True):
+        table.add_column(name, justify="right", no_wrap=True)
+    for manifest in report.manifests:
         graph = manifest.graph
         numbers = [
             graph.num_nodes,
             graph.num_edges,
             *(graph.splits[name].rows for name in ("train", "train_t", "test")),
         ]
-        table.add_row(manifest.variant.name, *(f"{number:,}" for number in numbers), folder.rpartition("/")[2])
+        table.add_row(manifest.variant.name, *(f"{number:,}" for number in numbers))
     return table

@@ -22,11 +22,13 @@ def expand_inputs(inputs: list[str], *, base: str | None = None) -> list[str]:
       base: what relative paths in a manifest stand under; by default the manifest's own folder.
 
     Raises:
-      InputError: no input, a glob without a match, or a manifest that is empty or cannot be read.
+      InputError: no input, a URL of the web, a glob without a match, or a manifest that is empty or cannot be read.
     """
     paths: set[str] = set()
     for item in inputs:
-        if item.endswith(MANIFEST_SUFFIXES):
+        if item.startswith(("http://", "https://")):
+            paths.add(item)
+        elif item.endswith(MANIFEST_SUFFIXES):
             paths.update(_read_manifest(item, base))
         elif any(character in item for character in "*?["):
             found = list_files(item)
@@ -37,6 +39,9 @@ def expand_inputs(inputs: list[str], *, base: str | None = None) -> list[str]:
             paths.add(item)
     if not paths:
         raise InputError("No input was given; name archives, globs or manifests of paths.")
+    web = next((path for path in sorted(paths) if path.startswith(("http://", "https://"))), None)
+    if web is not None:
+        raise InputError(f"{web} is on the web; fetch it first and name the file, for archives are not read over HTTP.")
     return sorted(paths)
 
 

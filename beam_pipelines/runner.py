@@ -13,10 +13,21 @@ _LOCAL_NAMES = (None, "", "DirectRunner", "FnApiRunner", "direct")
 
 
 def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
-    """Parses Beam's options; without a runner, or with `DirectRunner`, the run is local and downloads nothing."""
+    """Parses Beam's options; without a runner, or with `DirectRunner`, the run is local and downloads nothing.
+
+    Raises:
+      ValueError: an option of a local run that Beam does not know. Other runners' job servers may know more options.
+    """
     options = PipelineOptions(list(beam_args))
     standard = options.view_as(StandardOptions)
     if standard.runner in _LOCAL_NAMES:
+        unknown = sorted(
+            set(options.get_all_options(retain_unknown_options=True, display_warnings=False))
+            - set(options.get_all_options(display_warnings=False))
+        )
+        if unknown:
+            names = ", ".join(f"--{name}" for name in unknown)
+            raise ValueError(f"{names}: no such option, neither here nor in Beam; see --help.")
         standard.runner = LOCAL_RUNNER
     # Beam logs every stage of every pipeline at INFO.
     logging.getLogger("apache_beam").setLevel(max(logging.WARNING, logging.getLogger().level))

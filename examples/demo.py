@@ -45,7 +45,17 @@ def main() -> int:
     for config in configs:
         words = ["tfds", "build", "webgraph", "--config", config, "--manual_dir", output / "graphs"]
         _run(console, *words, "--data_dir", output / "tfds", quiet=True)
-    train = ["alx", "train", output / "graphs" / TRAINED, "--output", output / "run", "--dim", 64]
+    train = [
+        "alx",
+        "train",
+        output / "graphs" / TRAINED,
+        "--output",
+        output / "run",
+        "--dim",
+        64,
+        "--unobserved-weight",
+        1e-2,
+    ]
     _run(console, *train, "--epochs", arguments.epochs, "--evaluate-every", 2)
 
     _print_variants(console, output)
@@ -73,7 +83,7 @@ def _run(console: Console, *words: object, quiet: bool = False) -> None:
 
 def _print_variants(console: Console, output: Path) -> None:
     table = Table(title="Variants", title_justify="left")
-    table.add_column("variant")
+    table.add_column("variant", no_wrap=True)
     for name in ("nodes", "edges", "train rows", "train_t rows", "test rows"):
         table.add_column(name, justify="right")
     for name, variant in VARIANTS.items():
