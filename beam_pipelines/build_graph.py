@@ -49,8 +49,7 @@ def build(
       What was read and written. The same input gives the same bytes, whatever runner, workers or order.
 
     Raises:
-      InputError: the inputs cannot be listed.
-      ValueError: an option that Beam does not know.
+      InputError: the inputs cannot be listed, or an option is wrong.
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
     pipeline_options(beam_args)  # to refuse wrong ones before anything is done

@@ -173,6 +173,18 @@ class BuildStages:
             listed | transform  # applies it
 
 
+def _add_round(before: dict[str, int], later: dict[str, int]) -> Counter[str]:
+    """The counts of the degree rule after one more round: what went in at first, what is out now, all that was dropped.
+
+    A later round takes in the edges that the round before put out, and again every page of its partitions.
+    """
+    total = Counter(before)
+    total["edges_end_not_kept"] += later["edges_end_not_kept"]
+    for name in ("edges_out", "pages_out", "pages_not_kept"):
+        total[name] = later[name]
+    return total
+
+
 def _zero_filled(counts: Counter[str]) -> dict[str, int]:
     return {name: counts[name] for name in ("rows", "history", "ground_truth")}
 
@@ -187,10 +199,7 @@ def _read_filtered(folder: str, before: dict[str, dict[str, int]] | None = None)
             counts[stage].update(values)
     if before is not None:
         counts["merge"] = Counter(before["merge"])
-        merged = Counter(before["filter"])
-        merged["edges_end_not_kept"] += counts["filter"]["edges_end_not_kept"]
-        merged.update({"edges_out": counts["filter"]["edges_out"] - merged["edges_out"]})
-        counts["filter"] = merged
+        counts["filter"] = _add_round(before["filter"], counts["filter"])
     return Filtered(
         folder=folder,
         partitions=tuple(int(path.rpartition("/")[2].removesuffix(".json")) for path in paths),

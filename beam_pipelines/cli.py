@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from apache_beam.io.filesystem import BeamIOError
 from rich.console import Console
 from rich.markup import escape
 
@@ -117,6 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     errors = Console(stderr=True)
     try:
         options = _options(arguments)
+    except ValueError as error:
+        return _fail(errors, error, 2)
+    try:
         report = build(
             arguments.input,
             arguments.output,
@@ -125,11 +129,14 @@ def run(arguments: argparse.Namespace) -> int:
             input_base=arguments.input_base,
             console=errors,
         )
-    except (BuildError, PageKeyCollisionError) as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
-        return 1
-    except (InputError, ValueError) as error:
-        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False)
-        return 2
+    except InputError as error:
+        return _fail(errors, error, 2)
+    except (BuildError, PageKeyCollisionError, OSError, BeamIOError) as error:
+        return _fail(errors, error, 1)
     print_report(report, Console())
     return 0
+
+
+def _fail(errors: Console, error: Exception, code: int) -> int:
+    errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    return code

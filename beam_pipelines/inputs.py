@@ -10,7 +10,7 @@ _MAX_MANIFEST_BYTES = 1 << 28
 
 
 class InputError(ValueError):
-    """The inputs that were named cannot be read as a list of archives."""
+    """What was asked for cannot be run: the inputs are no list of archives, or an option is wrong."""
 
 
 def expand_inputs(inputs: list[str], *, base: str | None = None) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from beam_pipelines.inputs import InputError
+
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """Runs in this process, or with `--direct_running_mode=multi_processing` in several. Beam's own `DirectRunner` tries
 to download another runner (Prism) before it comes to this one."""
@@ -16,7 +18,7 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     """Parses Beam's options; without a runner, or with `DirectRunner`, the run is local and downloads nothing.
 
     Raises:
-      ValueError: an option of a local run that Beam does not know. Other runners' job servers may know more options.
+      InputError: an option of a local run that Beam does not know. Other runners' job servers may know more options.
     """
     options = PipelineOptions(list(beam_args))
     standard = options.view_as(StandardOptions)
@@ -27,7 +29,7 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
         )
         if unknown:
             names = ", ".join(f"--{name}" for name in unknown)
-            raise ValueError(f"{names}: no such option, neither here nor in Beam; see --help.")
+            raise InputError(f"{names}: no such option, neither here nor in Beam; see --help.")
         standard.runner = LOCAL_RUNNER
     # Beam logs every stage of every pipeline at INFO.
     logging.getLogger("apache_beam").setLevel(max(logging.WARNING, logging.getLogger().level))

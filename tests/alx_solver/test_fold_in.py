@@ -23,7 +23,8 @@ def test_equals_an_exact_half_step_with_the_training_rule(solver, num_devices):
 
 
 def test_folding_the_training_rows_in_gives_their_next_embeddings():
-    trainer = make_trainer(power_law(), solver=SolverOptions(linear_solver="cholesky"))
+    solver = SolverOptions(linear_solver="cholesky", fold_in_solver="cholesky")
+    trainer = make_trainer(power_law(), solver=solver)
     state = trainer.epoch(trainer.init())
     folded = trainer.fold_in(state, trainer.matrix)
     again = trainer.fold_in(state, trainer.matrix)
