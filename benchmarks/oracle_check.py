@@ -135,7 +135,10 @@ def main() -> None:
         "epochs": arguments.epochs,
         "cases": cases,
     }
-    Path(arguments.output or f"benchmarks/results/oracle_check-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    output = Path(arguments.output or f"benchmarks/results/oracle_check-{name}.json")
+    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        json.dumps(result, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
