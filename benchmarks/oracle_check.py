@@ -137,8 +137,6 @@ def main() -> None:
     }
     output = Path(arguments.output or f"benchmarks/results/oracle_check-{name}.json")
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        json.dumps(result, indent=1) + "\n", encoding="utf-8"
-    )
 
 
 if __name__ == "__main__":
