@@ -32,6 +32,9 @@ from alx_solver.options import BatchOptions
 from alx_solver.ownership import RowRanges
 from alx_solver.widths import choose_widths
 
+MIN_WIDTH_SAVING = 1 << 15
+"""A width compiles for about half a second; so many entries take a few milliseconds an epoch."""
+
 
 class WholeTiles(NamedTuple):
     """Rows that sit whole in one dense row of one width."""
@@ -97,7 +100,9 @@ def dense_batches(
         The tiles; every row with entries is in exactly one slot.
     """
     lengths = matrix.row_lengths
-    widths = options.widths or choose_widths(lengths, num_widths=options.num_widths, max_width=options.max_width)
+    widths = options.widths or choose_widths(
+        lengths, num_widths=options.num_widths, max_width=options.max_width, min_saving=MIN_WIDTH_SAVING
+    )
     row_class = np.searchsorted(np.array(widths), lengths)  # len(widths): to be cut
     owners = ranges.owners(np.arange(ranges.num_rows))
     entries = _Entries(matrix, entry_positions, padding_position)

@@ -23,13 +23,16 @@ def candidate_widths(longest: int) -> Int64[np.ndarray, " candidates"]:
     return np.array(widths, np.int64)
 
 
-def choose_widths(row_lengths: Int64[np.ndarray, " rows"], *, num_widths: int, max_width: int) -> tuple[int, ...]:
+def choose_widths(
+    row_lengths: Int64[np.ndarray, " rows"], *, num_widths: int, max_width: int, min_saving: int = 0
+) -> tuple[int, ...]:
     """At most `num_widths` ascending widths that pad these rows least.
 
     Args:
         row_lengths: entries of each row; rows without any, and rows longer than `max_width`, are left out.
         num_widths: how many widths at most.
         max_width: longest row that is not cut.
+        min_saving: padded entries that one more width must save, or it is not added: it costs compile time.
     """
     lengths = row_lengths[(row_lengths > 0) & (row_lengths <= max_width)]
     if not len(lengths):
@@ -47,6 +50,8 @@ def choose_widths(row_lengths: Int64[np.ndarray, " rows"], *, num_widths: int, m
         totals = best[:-1, None] + cost[1:, :]  # [last width before, last width]
         came_from = totals.argmin(axis=0)
         better = np.minimum(best, totals.min(axis=0, initial=np.inf))
+        if best[-1] - better[-1] < min_saving:
+            break
         choice.append(np.where(totals.min(axis=0, initial=np.inf) < best, came_from, -1))
         best = better
     return tuple(int(min(widths[j], max_width)) for j in _trace_back(choice, len(widths) - 1))
