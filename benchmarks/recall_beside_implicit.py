@@ -43,7 +43,7 @@ from alx_solver.top_k import top_k_columns  # noqa: E402
 
 TUNED = "recall@20"
 EXPONENTS = (0.0, 0.5, 1.0)
-"""Deviation of our start: that of implicit's, which is uniform in [0, 0.01)."""
+"""Of ours; `implicit` knows only 0."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

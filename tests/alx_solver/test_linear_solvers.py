@@ -102,3 +102,47 @@ def test_the_lowered_solve_asks_for_the_precision(precision):
     assert len(dots) >= 8
     expected = "precision = [HIGHEST, HIGHEST]" if precision == jax.lax.Precision.HIGHEST else "DEFAULT"
     assert all(expected in line for line in dots), dots[0]
+
+
+def collinear_rows(rows: int = 8, width: int = 84, dim: int = 64):
+    """Entries of nearly equal embeddings, as navigation links of a site have; float64, with a warm start."""
+    rng = np.random.default_rng(3)
+    common = rng.normal(size=(rows, 1, dim)) * 0.3
+    embeddings = common + 1e-1 * rng.normal(size=(rows, width, dim))
+    return embeddings, 0.09, rng.normal(size=(rows, dim)) * 0.125
+
+
+def textbook_cg_float32(a, b, x, steps: int):
+    """The recurrence with r.r, in float32, as it would be without projecting."""
+    a, b, x = a.astype(np.float32), b.astype(np.float32), x.astype(np.float32)
+    r = b - a @ x
+    p, rr = r, r @ r
+    for _ in range(steps):
+        ap = a @ p
+        step = rr / (p @ ap)
+        x, r = x + step * p, r - step * ap
+        p, rr = r + (r @ r) / rr * p, r @ r
+    return x
+
+
+@pytest.mark.parametrize("name", ["conjugate_gradient", "matrix_free_cg"])
+def test_three_steps_in_float32_stay_true_where_the_textbook_s_recurrence_does_not(name):
+    embeddings, ridge, start = collinear_rows()
+    rows, _, dim = embeddings.shape
+    embeddings = embeddings.astype(np.float32).astype(np.float64)
+    matrices = np.einsum("rwd,rwe->rde", embeddings, embeddings) + ridge * np.eye(dim)
+    vectors = embeddings.sum(axis=1)
+    start = start.astype(np.float32).astype(np.float64)
+    expected = np.stack([cg(*system, 3) for system in zip(matrices, vectors, start, strict=True)])
+
+    observed = WholeEntries(jnp.asarray(embeddings, jnp.float32), None, HIGHEST)
+    operator = NormalOperator(observed, jnp.zeros((dim, dim), jnp.float32), jnp.full(rows, ridge, jnp.float32), HIGHEST)
+    solver = make_linear_solver(name, steps=3, tolerance=None, max_steps=3)
+    ours = np.asarray(jax.jit(lambda: solver.solve(operator, jnp.asarray(start, jnp.float32)))())
+    textbook = np.stack([textbook_cg_float32(*s, 3) for s in zip(matrices, vectors, start, strict=True)])
+
+    def worst(solutions):
+        return (np.linalg.norm(solutions - expected, axis=1) / np.linalg.norm(expected, axis=1)).max()
+
+    assert worst(ours) < 1e-3
+    assert worst(textbook) > 1e-2
