@@ -82,6 +82,12 @@ class LinkResolver:
         """The distinct links so far: their concatenated xxh3_128 digests, and uint64[links] of masks."""
         return b"".join(self._digests), np.array(self._mask_of, dtype=np.uint64)
 
+    def _resolve_alone(self, href: str, base: BaseUrl) -> int:
+        url = base.join(href)
+        if url is not None:
+            return self.add(url)
+        return NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL
+
     def _mask(self, url: str) -> int:
         origin = url[: url.index("/", 8)]  # the first slash behind `http://` or `https://` and a host
         mask = self._mask_of_origin.get(origin)
@@ -95,9 +101,12 @@ class LinkResolver:
         return self._directories.setdefault(directory, {})
 
     def _resolve_new(self, href: str, base: BaseUrl, cache: dict[str, int]) -> int:
-        url = base.join(href)
-        rejected = NOT_HTTP if url is None and rejection_reason(href) == "not_http" else NOT_A_URL
-        index = rejected if url is None else self.add(url)
+        bare = href.partition("#")[0]
+        if bare != href and bare[-1:] > " ":  # a space before the fragment belongs to the path, at the end it does not
+            known = cache.get(bare)
+            index = self._resolve_new(bare, base, cache) if known is None else known
+        else:
+            index = self._resolve_alone(href, base)
         if href[:1] in _PATH_STARTS and not _MAYBE_SCHEME_ONLY.match(href):
             cache[href] = index
             self.num_cached += 1
