@@ -19,7 +19,9 @@ MAX_HEADER_BYTES = 1 << 16
 _WARC = b"WARC/"
 _PADDING_RUN = re.compile(rb"[\r\n\x00]+")
 _WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
-_ARC_LINE = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192} \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n")
+_ARC_LINE = re.compile(
+    rb"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192}) \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n"
+)
 _RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
 _RESYNC_OVERLAP = 1 << 13
 _COMMON_NAMES = {
@@ -96,6 +98,7 @@ class _Framer:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._raw = 0
+        self._spent = 0  # bytes of the file behind what was dropped from the buffer and not reported yet
         self._resyncing = False
         self._overrun = 0  # bytes still to be dropped of a record that is too large
         self._wanted = 0  # length of the buffer at which the record under way is whole, where that is known
@@ -107,8 +110,15 @@ class _Framer:
 
     def reset(self) -> int:
         """Returns the bytes of the file that the empty lines after the last record took."""
-        raw, self._raw = self._raw, 0
+        raw, self._raw, self._spent = self._raw + self._spent, 0, 0
         return raw
+
+    def _consume(self, count: int) -> None:
+        """Drops `count` bytes of the buffer; their share of the file's bytes is spent."""
+        share = self._raw if count >= len(self._buffer) else self._raw * count // len(self._buffer)
+        self._raw -= share
+        self._spent += share
+        del self._buffer[:count]
 
     def push(self, segment: Segment) -> Iterator[Record | Skipped]:
         if segment.damage:
@@ -118,11 +128,13 @@ class _Framer:
             # The member before ended inside a record: that record is cut short.
             yield from self._drop_rest("truncated_record", 0)
         self._raw += segment.raw_bytes
-        dropped = min(self._overrun, len(segment.data))
-        self._overrun -= dropped
-        self._buffer += segment.data[dropped:] if dropped else segment.data
-        if dropped and not self._overrun:
-            yield self._skip("record_too_large")
+        self._buffer += segment.data
+        if self._overrun:
+            dropped = min(self._overrun, len(self._buffer))
+            self._consume(dropped)
+            self._overrun -= dropped
+            if not self._overrun:
+                yield self._skip("record_too_large")
         if len(self._buffer) >= self._wanted:
             yield from self._frame()
 
@@ -134,11 +146,12 @@ class _Framer:
         self._buffer.clear()
         self._overrun = self._wanted = 0
         self._resyncing = False
-        self._raw += raw_bytes
+        self._spent += self._raw + raw_bytes
+        self._raw = 0
         yield self._skip(reason)
 
     def _skip(self, reason: str) -> Skipped:
-        skipped, self._raw = self._raw, 0
+        skipped, self._spent = self._spent, 0
         return Skipped(reason, skipped)
 
     def _frame(self) -> Iterator[Record | Skipped]:
@@ -148,7 +161,7 @@ class _Framer:
                 return
             padding = _PADDING_RUN.match(self._buffer)
             if padding is not None:
-                del self._buffer[: padding.end()]
+                self._consume(padding.end())
             header = self._header()
             if header == "more":
                 return
@@ -156,17 +169,17 @@ class _Framer:
                 self._resyncing = True
                 # What begins as a header and does not end is no header; the last of it may be the start of one.
                 is_endless = len(self._buffer) >= MAX_HEADER_BYTES and self._buffer.startswith(_WARC)
-                del self._buffer[: MAX_HEADER_BYTES - _RESYNC_OVERLAP if is_endless else 1]
+                self._consume(MAX_HEADER_BYTES - _RESYNC_OVERLAP if is_endless else 1)
                 continue
             headers, body_start = header
             length = _content_length(headers)
             if length is None:
                 self._resyncing = True
-                del self._buffer[:body_start]
+                self._consume(body_start)
                 continue
             if length > MAX_RECORD_BYTES:
                 self._overrun = max(0, body_start + length - len(self._buffer))
-                del self._buffer[: body_start + length]
+                self._consume(body_start + length)
                 if not self._overrun:
                     yield self._skip("record_too_large")
                 continue
@@ -174,17 +187,18 @@ class _Framer:
                 self._wanted = body_start + length
                 return
             body = bytes(self._buffer[body_start : body_start + length])
-            del self._buffer[: body_start + length]
-            raw, self._raw = self._raw, 0
+            padding = _PADDING_RUN.match(self._buffer, body_start + length)
+            self._consume(body_start + length if padding is None else padding.end())
+            raw, self._spent = self._spent, 0
             yield Record(headers, body, raw)
 
     def _resync(self) -> Generator[Skipped, None, bool]:
         """Drops bytes up to the next start of a record; returns whether there is one."""
         match = _RECORD_START.search(self._buffer)
         if match is None:
-            del self._buffer[: max(0, len(self._buffer) - _RESYNC_OVERLAP)]
+            self._consume(max(0, len(self._buffer) - _RESYNC_OVERLAP))
             return False
-        del self._buffer[: match.start()]
+        self._consume(match.start())
         self._resyncing = False
         yield self._skip("garbage")
         return True
@@ -213,23 +227,25 @@ def _parse_warc_headers(head: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     name = ""
     for line in head.decode("utf-8", "replace").split("\n")[1:]:
-        if line[:1] in (" ", "\t") and name:
-            headers[name] = f"{headers[name]} {line.strip()}".strip()
+        if line[:1] in (" ", "\t"):
+            if name:
+                headers[name] = f"{headers[name]} {line.strip()}".strip()
             continue
-        name, colon, value = line.partition(":")
-        if colon:
-            name = _COMMON_NAMES.get(name) or name.strip().lower()
+        written, colon, value = line.partition(":")
+        name = (_COMMON_NAMES.get(written) or written.strip().lower()) if colon else ""
+        if name:
             headers.setdefault(name, value.strip())
     return headers
 
 
 def _parse_arc_line(line: bytes) -> dict[str, str]:
-    fields = line.decode("utf-8", "replace").split()
-    url = fields[0]
+    match = _ARC_LINE.match(line)
+    assert match is not None, line
+    url = match["url"].decode("utf-8", "replace")
     return {
         "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
         "warc-target-uri": url,
-        "content-length": fields[-1],
+        "content-length": line.split()[-1].decode(),
     }
 
 

@@ -19,6 +19,9 @@ SEGMENT_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_PIECE_BYTES = 256
+"""Fed at once: a block of 4 bytes may stand for 128 KiB, so this much for 8 MiB."""
+_ZSTD_WINDOW_BYTES = 1 << 27
 _GZIP_WINDOW = 31  # zlib's number for "a gzip header, 32 KiB window"
 
 
@@ -93,6 +96,10 @@ class _GzipReader:
                 consumed, starts = b"", False
             else:
                 consumed += given[:used]
+                if len(consumed) > SEGMENT_BYTES:  # a gzip header without an end
+                    self._buffer = consumed + self._buffer
+                    yield self._skip_to_next_member(1, "bad_gzip_member")
+                    return
             if decompressor.eof:
                 return
             if not self._buffer and not self._fill():
@@ -119,22 +126,41 @@ class _GzipReader:
 
 def _zstd_segments(stream: BinaryIO, head: bytes) -> Iterator[Segment]:
     """Zstandard frames, one after another; damage ends the file, since no marker can be searched for safely."""
-    buffer, decompressor = head, zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
-    starts = True
+    buffer, starts = head, True
+    decompressor = _zstd_decompressor()
     while buffer:
-        try:
-            data = decompressor.decompress(buffer)
-        except zstandard.ZstdError:
-            skipped = len(buffer)
-            while rest := stream.read(SEGMENT_BYTES):
-                skipped += len(rest)
-            yield Segment(b"", skipped, damage="bad_zstd_frame")
-            return
-        rest = decompressor.unused_data if decompressor.eof else b""
-        yield Segment(data, len(buffer) - len(rest), starts, decompressor.eof)
-        starts = decompressor.eof
-        if decompressor.eof:
-            decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
-        buffer = rest or stream.read(_READ_BYTES)
+        piece, position = buffer[:_ZSTD_PIECE_BYTES], min(_ZSTD_PIECE_BYTES, len(buffer))
+        while piece:
+            try:
+                data = decompressor.decompress(piece)
+            except zstandard.ZstdError:
+                skipped = len(buffer) - position + len(piece)
+                while rest := stream.read(SEGMENT_BYTES):
+                    skipped += len(rest)
+                yield Segment(b"", skipped, damage="bad_zstd_frame")
+                return
+            unused = decompressor.unused_data if decompressor.eof else b""
+            yield from _pieces(data, len(piece) - len(unused), starts, decompressor.eof)
+            starts = decompressor.eof
+            if decompressor.eof:
+                decompressor = _zstd_decompressor()
+            piece = unused or buffer[position : position + _ZSTD_PIECE_BYTES]
+            position += 0 if unused else len(piece)
+        buffer = stream.read(_READ_BYTES)
     if not starts:
         yield Segment(b"", 0, damage="truncated_zstd_frame")
+
+
+def _zstd_decompressor() -> "zstandard.ZstdDecompressionObj":
+    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj(read_across_frames=False)
+
+
+def _pieces(data: bytes, raw_bytes: int, starts: bool, ends: bool) -> Iterator[Segment]:
+    """Decompressed bytes as segments of at most SEGMENT_BYTES; the first one stands for all the file's bytes."""
+    if len(data) <= SEGMENT_BYTES:
+        yield Segment(data, raw_bytes, starts, ends)
+        return
+    for offset in range(0, len(data), SEGMENT_BYTES):
+        is_last = offset + SEGMENT_BYTES >= len(data)
+        yield Segment(data[offset : offset + SEGMENT_BYTES], 0 if offset else raw_bytes, starts, ends and is_last)
+        starts = False

@@ -1,8 +1,8 @@
 """WARC and ARC `response` records: status line, headers and body of an HTTP message, and the links of its HTML.
 
-warcio parses the HTTP headers and undoes chunking, gzip and deflate; its readers fall back to the bytes as they are
-where a header says chunked or gzip and the body is not. Its brotli does not work with the brotli package of today, so
-that is undone here, with the same fall-back.
+warcio parses the HTTP headers and undoes chunking. Content encodings are undone here, because warcio inflates a whole
+chunk at once, which a hostile page can make huge, and its brotli does not work with the brotli package of today. Where
+a header says chunked or gzip and the body is not, the bytes are taken as they are.
 """
 
 import io
@@ -23,6 +23,7 @@ _PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _HTML_START = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # zlib's numbers for these window formats
 _ENCODINGS = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "br": "br"}
 
 
@@ -37,9 +38,11 @@ def parse_http_response(record: Record, selection: LinkSelection) -> Capture | N
         return NotAPage("broken_http_headers", is_damage=True)
     if http.get_statuscode() != "200":
         return NotAPage("status_not_200")
+    content_type = (http.get_header("content-type") or "").strip().lower()
+    if content_type and not content_type.startswith(_HTML_TYPES):
+        return NotAPage("not_html")
     body = _read_body(http, stream)
-    content_type = (http.get_header("content-type") or "").lower()
-    if not (content_type.startswith(_HTML_TYPES) or (not content_type.strip() and _HTML_START.match(body))):
+    if not content_type and not _HTML_START.match(body):
         return NotAPage("not_html")
     charset = _CHARSET.search(content_type)
     try:
@@ -51,27 +54,42 @@ def parse_http_response(record: Record, selection: LinkSelection) -> Capture | N
 
 def _read_body(http: StatusAndHeaders, stream: io.BytesIO) -> bytes:
     """The body without transfer and content encoding, at most MAX_BODY_BYTES of it; a damaged end is cut off."""
-    chunked = (http.get_header("transfer-encoding") or "").strip().lower() == "chunked"
+    content = stream.read()
+    if (http.get_header("transfer-encoding") or "").strip().lower() == "chunked":
+        content = _unchunk(content)
     encoding = _ENCODINGS.get((http.get_header("content-encoding") or "").strip().lower())
-    if not chunked and encoding is None:
-        return stream.read(MAX_BODY_BYTES)
     if encoding == "br":
-        return _read_brotli(_read(stream, chunked=chunked, encoding=None))
-    return _read(stream, chunked=chunked, encoding=encoding)
+        return _read_brotli(content)
+    return content[:MAX_BODY_BYTES] if encoding is None else _inflate(content)
 
 
-def _read(stream: io.BytesIO, *, chunked: bool, encoding: str | None) -> bytes:
-    reader = ChunkedDataReader(stream, decomp_type=encoding)
-    if not chunked:
-        reader.not_chunked = True
-    parts, length = [], 0
+def _unchunk(content: bytes) -> bytes:
+    reader = ChunkedDataReader(io.BytesIO(content))
+    parts = []
     try:
-        while length < MAX_BODY_BYTES and (part := reader.read(min(1 << 16, MAX_BODY_BYTES - length))):
+        while part := reader.read(1 << 16):
             parts.append(part)
-            length += len(part)
-    except (ValueError, OSError, EOFError, zlib.error):
-        pass  # what was decoded before the damage is a truncated page, and truncated pages count
+    except (ValueError, OSError, EOFError):
+        pass  # what was read before the damage is a truncated page, and truncated pages count
     return b"".join(parts)
+
+
+def _inflate(content: bytes) -> bytes:
+    """Undoes gzip, zlib or raw deflate, whichever it is; a body that is none of them is returned as it is."""
+    for window in (_GZIP_OR_ZLIB, _RAW_DEFLATE):
+        decompressor = zlib.decompressobj(window)
+        parts, length, start = [], 0, 0
+        try:
+            while length < MAX_BODY_BYTES and start < len(content) and not decompressor.eof:
+                given = decompressor.unconsumed_tail or content[start : start + (1 << 16)]
+                start += 0 if decompressor.unconsumed_tail else len(given)
+                parts.append(decompressor.decompress(given, MAX_BODY_BYTES - length))
+                length += len(parts[-1])
+        except zlib.error:
+            pass
+        if length:
+            return b"".join(parts)
+    return content[:MAX_BODY_BYTES]
 
 
 def _read_brotli(content: bytes) -> bytes:
