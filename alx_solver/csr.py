@@ -122,6 +122,8 @@ class CsrMatrix:
             binary: True ignores the stored numbers (every stored entry that is not 0 is an observation).
         """
         csr = scipy.sparse.csr_array(matrix).copy()
+        if binary:  # before duplicates are summed: +1 and -1 are two observations of one entry
+            csr.data = (csr.data != 0).astype(np.int64)
         csr.sum_duplicates()
         csr.eliminate_zeros()
         values = None if binary else csr.data.astype(np.float32)

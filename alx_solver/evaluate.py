@@ -38,7 +38,7 @@ class RecallTable:
     def best_baseline(self) -> str | None:
         """The baseline of the greatest Recall@20."""
         baselines = [name for name in self.metrics if name != MODEL]
-        return max(baselines, key=lambda name: self.metrics[name].means["recall@20"], default=None)
+        return max(baselines, key=lambda name: self.metrics[name].means.get("recall@20", 0.0), default=None)
 
     def gain(self, metric: str, *, seed: int = 0) -> dict[str, Any] | None:
         """Mean and 95 % bootstrap interval of the model's metric minus that of the best baseline, row by row."""

@@ -38,8 +38,8 @@ class RankingMetrics:
 
     @property
     def means(self) -> dict[str, float]:
-        """Mean over rows by metric name; NaN if there is no row."""
-        return {name: float(values.mean()) if len(values) else float("nan") for name, values in self.values.items()}
+        """Mean over rows by metric name; empty if there is no row."""
+        return {name: float(values.mean()) for name, values in self.values.items() if len(values)}
 
 
 def ranking_metrics(ranked: Int[np.ndarray, "rows ranked"], ground_truth: CsrMatrix) -> RankingMetrics:

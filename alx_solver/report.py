@@ -78,7 +78,7 @@ def print_recall_table(console: Console, table: RecallTable, title: str) -> None
     for name in _METRICS:
         shown.add_column(name.replace("recall", "Recall").replace("ndcg", "NDCG"), justify="right")
     for name, metrics in table.metrics.items():
-        shown.add_row(name, *(_metric(metrics.means[metric]) for metric in _METRICS))
+        shown.add_row(name, *(_metric(metrics.means.get(metric)) for metric in _METRICS))
     for name in table.absent:
         shown.add_row(name, *("-" for _ in _METRICS))
     console.print(shown)

@@ -7,8 +7,10 @@ Three stages, each a Beam pipeline, meet in files under OUTPUT/.work:
 The graph directories get their final names last, when all of them are whole.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 
+from apache_beam.io.filesystems import FileSystems
 from rich.console import Console
 
 from beam_pipelines import storage
@@ -54,25 +56,49 @@ def build(
     """
     pipeline_options(beam_args)  # to refuse wrong ones before anything is done
     paths = expand_inputs(list(inputs), base=input_base)
-    folders = [join(output, variant_folder(variant)) for variant in options.graph.variants]
+    try:
+        with storage.only_one(output):
+            return _build(paths, output, options, beam_args, console or Console(quiet=True))
+    except BlockingIOError:
+        raise BuildError(f"Another build is writing to {output}; wait for it, or choose another --output.") from None
+
+
+def _build(
+    paths: Sequence[str], output: str, options: BuildOptions, beam_args: Sequence[str], console: Console
+) -> BuildReport:
+    names = [variant_folder(variant) for variant in options.graph.variants]
+    folders = [join(output, name) for name in names]
     _check_free(folders, options.output.overwrite)
     work = join(output, WORK_FOLDER)
     storage.remove_folder(work)
-    stages = BuildStages(work, options, beam_args, StageProgress(console or Console(quiet=True)))
-    archives = stages.parse(paths)
-    check_damage(archives, options.tolerance)
-    filtered = stages.filter(paths)
-    manifests = stages.write(filtered, archives)
-    for variant, folder in zip(options.graph.variants, folders, strict=True):
-        storage.remove_folder(folder)
-        storage.publish_folder(join(work, "graphs", variant_folder(variant)), folder, last=MANIFEST_FILE)
-    storage.remove_folder(work)
+    try:
+        stages = BuildStages(work, options, beam_args, StageProgress(console))
+        archives = stages.parse(paths)
+        check_damage(archives, options.tolerance)
+        manifests = stages.write(stages.filter(paths), archives)
+        _check_free(folders, options.output.overwrite)
+        for name, folder in zip(names, folders, strict=True):
+            _replace(join(work, "graphs", name), folder, join(work, "replaced", name))
+    finally:
+        storage.remove_folder(work)
     return BuildReport(archives=tuple(archives), folders=tuple(folders), manifests=tuple(manifests))
+
+
+def _replace(source: str, folder: str, aside: str) -> None:
+    """Gives a finished graph its final name; what stands there is first moved aside whole, or loses its manifest."""
+    if storage.folder_exists(folder):
+        if storage.is_local(folder):
+            os.makedirs(os.path.dirname(aside), exist_ok=True)
+            os.replace(folder, aside)
+        else:
+            FileSystems.delete([join(folder, MANIFEST_FILE)])
+            storage.remove_folder(folder)
+    storage.publish_folder(source, folder, last=MANIFEST_FILE)
 
 
 def _check_free(folders: Iterable[str], overwrite: bool) -> None:
     for folder in folders:
-        if storage.exists(folder) and not overwrite:
+        if storage.folder_exists(folder) and not overwrite:
             raise BuildError(f"{folder} exists; choose another --output, or give --overwrite to replace it.")
 
 

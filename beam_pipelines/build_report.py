@@ -29,9 +29,14 @@ def total_counts(archives: Sequence[ArchiveReport]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
+def print_archives(archives: Sequence[ArchiveReport], console: Console) -> None:
+    """Prints what was read of each archive, and its outcome."""
+    console.print(_archives_table(archives))
+
+
 def print_report(report: BuildReport, console: Console) -> None:
     """Prints what was read, what was dropped and why, and the variants."""
-    console.print(_archives_table(report.archives))
+    print_archives(report.archives, console)
     console.print(_dropped_table(report))
     console.print(_variants_table(report))
     if report.folders:
@@ -76,6 +81,11 @@ def _dropped_table(report: BuildReport) -> Table:
         ("links", name.removeprefix("links_"), value)
         for name, value in parsed.items()
         if name.startswith("links_") and name not in ("links_in", "links_out")
+    ]
+    rows += [
+        ("bytes", name.removeprefix("bytes_skipped_"), value)
+        for name, value in parsed.items()
+        if name.startswith("bytes_skipped_")
     ]
     stages = report.manifests[0].counts if report.manifests else {}
     rows += [

@@ -5,12 +5,11 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from apache_beam.io.filesystem import BeamIOError
 from rich.console import Console
 from rich.markup import escape
 
 from beam_pipelines.build_graph import build
-from beam_pipelines.build_report import print_report
+from beam_pipelines.build_report import print_archives, print_report
 from beam_pipelines.damage import BuildError
 from beam_pipelines.inputs import InputError
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
@@ -131,8 +130,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except InputError as error:
         return _fail(errors, error, 2)
-    except (BuildError, PageKeyCollisionError, OSError, BeamIOError) as error:
+    except BuildError as error:
+        if error.archives:
+            print_archives(error.archives, errors)
         return _fail(errors, error, 1)
+    except (PageKeyCollisionError, OSError, RuntimeError) as error:  # RuntimeError: from a worker elsewhere
+        logging.getLogger(__name__).debug("the run failed", exc_info=error)
+        return _fail(errors, error, 1)
+    except KeyboardInterrupt:
+        return 130
     print_report(report, Console())
     return 0
 

@@ -10,7 +10,11 @@ _log = logging.getLogger(__name__)
 
 
 class BuildError(RuntimeError):
-    """The run read its inputs but must not make graphs from them, or cannot write them."""
+    """The run must not make graphs from its inputs, or cannot write them. `archives` is what was read until then."""
+
+    def __init__(self, message: str, archives: Sequence[ArchiveReport] = ()) -> None:
+        super().__init__(message)
+        self.archives = tuple(archives)
 
 
 def check_damage(archives: Sequence[ArchiveReport], tolerance: Tolerance) -> None:
@@ -22,7 +26,8 @@ def check_damage(archives: Sequence[ArchiveReport], tolerance: Tolerance) -> Non
         names = ", ".join(f"{archive.name} ({archive.failure})" for archive in failed[:5])
         raise BuildError(
             f"{len(failed)} of {len(archives)} files failed: {names}{', ...' if len(failed) > 5 else ''}; leave them "
-            "out, fetch them again, or allow for them with --max-failed-fraction."
+            "out, fetch them again, or allow for them with --max-failed-fraction.",
+            archives,
         )
     read = sum(archive.bytes for archive in archives)
     skipped = sum(archive.counts.get("bytes_skipped", 0) for archive in archives)
@@ -30,7 +35,8 @@ def check_damage(archives: Sequence[ArchiveReport], tolerance: Tolerance) -> Non
         worst = max(archives, key=lambda archive: archive.counts.get("bytes_skipped", 0))
         raise BuildError(
             f"{skipped:,} of {read:,} bytes were damaged and skipped, most in {worst.name}; fetch the files again, "
-            "or allow for them with --max-bad-fraction."
+            "or allow for them with --max-bad-fraction.",
+            archives,
         )
     if not any(archive.counts.get("pages") for archive in archives):
-        raise BuildError("No archive holds an HTML page that was answered with status 200.")
+        raise BuildError("No archive holds an HTML page that was answered with status 200.", archives)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import zlib
 
 from beam_pipelines.storage import is_local, join, list_files, read_file
 
@@ -49,9 +50,11 @@ def _read_manifest(path: str, base: str | None) -> list[str]:
     try:
         content = read_file(path)
         if path.endswith(".gz"):
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MAX_MANIFEST_BYTES)
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MAX_MANIFEST_BYTES + 1)
+        if len(content) > _MAX_MANIFEST_BYTES:
+            raise InputError(f"The manifest {path} has more than {_MAX_MANIFEST_BYTES} bytes; split it.")
         lines = [line.strip() for line in content.decode().splitlines()]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"The manifest {path} cannot be read as lines of paths ({error}).") from error
     entries = [line for line in lines if line and not line.startswith("#")]
     if not entries:

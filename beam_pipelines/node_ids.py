@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from beam_pipelines.block import Block
@@ -56,7 +57,7 @@ def sort_nodes(blocks: Iterable[Block], num_variants: int) -> tuple[Block, list[
     """Joins and sorts the nodes of one range. Returns them, and how many there are in each variant."""
     blocks = list(blocks)
     sort_key = pa.concat_arrays([block["sort_key"] for block in blocks])
-    order = pa.compute.sort_indices(sort_key).to_numpy()
+    order = pc.sort_indices(sort_key).to_numpy()
     kept = np.concatenate([block["kept"] for block in blocks])[order]
     merged: Block = {
         "partition": np.concatenate([block["partition"] for block in blocks])[order],

@@ -72,6 +72,9 @@ def parse_archive(
       stream: the file as stored, seekable.
       name: for the report.
       report: called once, after the last block.
+
+    Raises:
+      ArchiveReadError: reading the stream failed.
     """
     source = _DigestingReader(stream)
     blocks = PageBlocks(
@@ -129,6 +132,10 @@ def _failure(size: int, counts: Counter[str]) -> str:
     return ""
 
 
+class ArchiveReadError(OSError):
+    """The archive could be opened and then not be read to its end."""
+
+
 class _DigestingReader:
     """A stream that hashes and counts what is read from it."""
 
@@ -138,7 +145,10 @@ class _DigestingReader:
         self.size = 0
 
     def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            raise ArchiveReadError(str(error)) from error
         self._hash.update(data)
         self.size += len(data)
         return data

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 import xxhash
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.metrics import Metrics
 
 from beam_pipelines.block import encode_block
-from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
+from beam_pipelines.parse_archive import ArchiveReadError, ArchiveReport, ParseOptions, parse_archive
 from beam_pipelines.storage import join, open_raw, write_json, write_keyed_file
 
 BLOCKS_SUFFIX = ".blocks"
@@ -30,19 +29,34 @@ def parse_to_files(path: str, folder: str, options: ParseOptions) -> ArchiveRepo
     """Parses an archive into `folder`: NAME.blocks, by partition, and then NAME.json, the report.
 
     Never raises for what is wrong with the archive: a file that cannot be opened or read is a report with `failure`.
+    What is wrong with `folder`, a full disk, is raised as OSError.
     """
     name = join(folder, parsed_name(path))
-    reports: list[ArchiveReport] = []
+    report = _parse_to_blocks(path, name + BLOCKS_SUFFIX, options)
+    write_json(name + REPORT_SUFFIX, report.as_dict())
+    return report
+
+
+def _parse_to_blocks(path: str, blocks_path: str, options: ParseOptions) -> ArchiveReport:
     try:
-        with open_raw(path) as stream:
-            blocks = parse_archive(stream, os.path.basename(path), options, reports.append)
-            write_keyed_file(name + BLOCKS_SUFFIX, ((partition, encode_block(block)) for partition, block in blocks))
-    except (OSError, BeamIOError) as error:
-        logging.getLogger(__name__).warning("%s cannot be read: %s", path, error)
-        failure = "not_found" if isinstance(error, FileNotFoundError) else "not_readable"
-        reports = [ArchiveReport(name=os.path.basename(path), bytes=0, digest="", failure=failure)]
-    write_json(name + REPORT_SUFFIX, reports[0].as_dict())
+        stream = open_raw(path)
+    except FileNotFoundError as error:
+        return _failed(path, "not_found", error)
+    except OSError as error:  # BeamIOError is one
+        return _failed(path, "not_readable", error)
+    reports: list[ArchiveReport] = []
+    with stream:
+        blocks = parse_archive(stream, os.path.basename(path), options, reports.append)
+        try:
+            write_keyed_file(blocks_path, ((partition, encode_block(block)) for partition, block in blocks))
+        except ArchiveReadError as error:
+            return _failed(path, "not_readable", error)
     return reports[0]
+
+
+def _failed(path: str, failure: str, error: Exception) -> ArchiveReport:
+    logging.getLogger(__name__).warning("%s cannot be read: %s", path, error)
+    return ArchiveReport(name=os.path.basename(path), bytes=0, digest="", failure=failure)
 
 
 class _ParseArchive(beam.DoFn):

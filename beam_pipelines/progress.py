@@ -5,7 +5,7 @@ Bars are shown on a terminal only.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -73,7 +73,8 @@ class StageProgress:
 
             def watch() -> None:
                 while not stop.wait(_POLL_SECONDS):
-                    poll(progress, task)
+                    with suppress(OSError):
+                        poll(progress, task)
 
             thread = threading.Thread(target=watch, daemon=True)
             thread.start()
@@ -82,4 +83,5 @@ class StageProgress:
             finally:
                 stop.set()
                 thread.join()
-                poll(progress, task)
+                with suppress(OSError):  # the bar must not fail a build that is done
+                    poll(progress, task)

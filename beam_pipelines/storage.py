@@ -3,6 +3,8 @@
 A file is written under a temporary name and renamed, so that a retried or killed worker never leaves half of one.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -70,16 +72,42 @@ def exists(path: str) -> bool:
     return bool(FileSystems.exists(path))
 
 
+def folder_exists(path: str) -> bool:
+    """Whether a folder is there; on an object store, whether anything is in it."""
+    return os.path.exists(path) if is_local(path) else bool(list_files(join(path, "*")))
+
+
 def make_folder(path: str) -> None:
-    if not exists(path):
-        FileSystems.mkdirs(path)
+    """Makes a folder where there are folders; an object store has none."""
+    if is_local(path):
+        os.makedirs(path, exist_ok=True)
 
 
 def remove_folder(path: str) -> None:
+    """Removes a folder and what is in it, if it is there."""
     if is_local(path):
         shutil.rmtree(path, ignore_errors=True)
-    elif exists(path):
-        FileSystems.delete([path])
+    elif folder_exists(path):
+        FileSystems.delete([path.rstrip("/") + "/"])
+
+
+@contextlib.contextmanager
+def only_one(folder: str) -> Iterator[None]:
+    """Holds a lock on a local folder, which is made; elsewhere it does nothing.
+
+    Raises:
+      BlockingIOError: another process holds it.
+    """
+    if not is_local(folder):
+        yield
+        return
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def publish_folder(source: str, destination: str, *, last: str) -> None:

@@ -33,12 +33,20 @@ def find_manual_graph(folder: Path, variant: Variant) -> GraphDirectory | None:
 
     Raises:
       GraphDirectoryError: the graph is damaged, or of another format version.
+      ManualGraphError: the graph has the variant's name and another rule.
     """
     for path in (folder, folder / variant_folder(variant), folder / variant.name):
         if (path / MANIFEST_FILE).is_file():
             graph = GraphDirectory.open(path)
-            if graph.manifest.variant.name == variant.name:
-                return graph
+            made = graph.manifest.variant
+            if made.name != variant.name:
+                continue
+            if (made.tlds, made.min_degree, made.until_stable) != (variant.tlds, variant.min_degree, False):
+                raise ManualGraphError(
+                    f"{path} holds a graph named {made.name} of another rule (TLDs {', '.join(made.tlds) or 'all'}, "
+                    f"K = {made.min_degree}{', K-core' if made.until_stable else ''}); build the published one."
+                )
+            return graph
     return None
 
 

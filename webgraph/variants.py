@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -35,8 +36,11 @@ class Variant:
         if self.tfrecord_shards < 1:
             raise ValueError(f"tfrecord_shards of {self.name} must be at least 1, got {self.tfrecord_shards}.")
         for tld in self.tlds:
-            if not tld or tld != tld.lower() or "." in tld:
-                raise ValueError(f"TLD {tld!r} of {self.name} must be one lower-case label without dots, such as 'de'.")
+            if not _LABEL.fullmatch(tld):
+                raise ValueError(
+                    f"TLD {tld!r} of {self.name} must be one lower-case ASCII label, such as 'de'; "
+                    "an internationalised one is written as 'xn--...'."
+                )
 
     @property
     def published_folder(self) -> str:
@@ -118,3 +122,14 @@ def check_distinct(variants: Sequence[Variant]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"Variant {name!r} is asked for twice.")
+    folders = [variant_folder(variant) for variant in variants]
+    for name, folder in zip(names, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise ValueError(f"Variant {name!r} would share the folder {folder} with another; choose another name.")
+    for variant in variants:
+        if variant.name in VARIANTS and not _same_rule(variant, VARIANTS[variant.name]):
+            raise ValueError(f"{variant.name!r} is a published variant with another rule; choose another name.")
+
+
+def _same_rule(one: Variant, other: Variant) -> bool:
+    return (one.tlds, one.min_degree) == (other.tlds, other.min_degree)
