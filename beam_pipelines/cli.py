@@ -34,27 +34,14 @@ Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, outp
 
 def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Registers `build` with the `webgraph` command."""
-    parser = subparsers.add_parser(
-        "build",
-        help="archives to graph directories",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = subparsers.add_parser("build", help="archives to graph directories")
     _add_arguments(parser)
     parser.set_defaults(func=run, takes_other_arguments=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m beam_pipelines.build_graph`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m beam_pipelines.build_graph",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = argparse.ArgumentParser(prog="python -m beam_pipelines.build_graph")
     _add_arguments(parser)
     arguments, beam_args = parser.parse_known_args(argv)
     arguments.other_arguments = beam_args
@@ -62,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.allow_abbrev = False
     parser.add_argument("input", nargs="+", help="archives, globs, or manifests of paths (wat.paths, .gz too)")
     parser.add_argument("--output", required=True, help="folder for the graph directories")
     parser.add_argument("--input-base", help="what relative paths in a manifest stand under (its own folder)")

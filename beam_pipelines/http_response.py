@@ -23,8 +23,9 @@ _PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _HTML_START = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_INFLATE_BYTES = 1 << 16
 _GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # zlib's numbers for these window formats
-_ENCODINGS = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate", "br": "br"}
+_DEFLATED = ("gzip", "x-gzip", "deflate")
 
 
 def parse_http_response(record: Record, selection: LinkSelection) -> Capture | NotAPage:
@@ -57,10 +58,10 @@ def _read_body(http: StatusAndHeaders, stream: io.BytesIO) -> bytes:
     content = stream.read()
     if (http.get_header("transfer-encoding") or "").strip().lower() == "chunked":
         content = _unchunk(content)
-    encoding = _ENCODINGS.get((http.get_header("content-encoding") or "").strip().lower())
+    encoding = (http.get_header("content-encoding") or "").strip().lower()
     if encoding == "br":
         return _read_brotli(content)
-    return content[:MAX_BODY_BYTES] if encoding is None else _inflate(content)
+    return _inflate(content) if encoding in _DEFLATED else content[:MAX_BODY_BYTES]
 
 
 def _unchunk(content: bytes) -> bytes:
@@ -78,15 +79,15 @@ def _inflate(content: bytes) -> bytes:
     """Undoes gzip, zlib or raw deflate, whichever it is; a body that is none of them is returned as it is."""
     for window in (_GZIP_OR_ZLIB, _RAW_DEFLATE):
         decompressor = zlib.decompressobj(window)
-        parts, length, start = [], 0, 0
+        parts, length = [], 0
         try:
-            while length < MAX_BODY_BYTES and start < len(content) and not decompressor.eof:
-                given = decompressor.unconsumed_tail or content[start : start + (1 << 16)]
-                start += 0 if decompressor.unconsumed_tail else len(given)
-                parts.append(decompressor.decompress(given, MAX_BODY_BYTES - length))
+            for start in range(0, len(content), _INFLATE_BYTES):
+                parts.append(decompressor.decompress(content[start : start + _INFLATE_BYTES], MAX_BODY_BYTES - length))
                 length += len(parts[-1])
+                if decompressor.eof or length >= MAX_BODY_BYTES:
+                    break
         except zlib.error:
-            pass
+            pass  # another format, or damage: what was decoded before it is a truncated page, and truncated pages count
         if length:
             return b"".join(parts)
     return content[:MAX_BODY_BYTES]
