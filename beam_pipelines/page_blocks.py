@@ -75,19 +75,22 @@ class PageBlocks:
         urls = pa.array(self._urls, type=pa.large_binary())
         self._start()
         capture, link = self._distinct_links(page, lengths, links)
+        num_links = np.bincount(capture, minlength=len(page))
+        first_link = np.cumsum(num_links) - num_links
         partition = partition_of(key[page], self._num_partitions)
-        for number in np.unique(partition):
-            captures = np.flatnonzero(partition == number)
-            chosen = partition[capture] == number
+        order = np.argsort(partition, kind="stable")  # once, so that many partitions cost no more than few
+        numbers, starts = np.unique(partition[order], return_index=True)
+        for number, captures in zip(numbers.tolist(), np.split(order, starts[1:]), strict=False):
+            chosen = _ranges(first_link[captures], num_links[captures])
             targets, link_index = np.unique(link[chosen], return_inverse=True)
             yield (
-                int(number),
+                number,
                 {
                     "page_key": key[page[captures]],
                     "page_check": check[page[captures]],
                     "page_mask": masks[page[captures]],
                     "page_url": urls.take(pa.array(captures)),
-                    "num_links": np.bincount(capture[chosen], minlength=len(page))[captures],
+                    "num_links": num_links[captures],
                     "link": link_index.astype(np.uint32),
                     "target_key": key[targets],
                     "target_check": check[targets],
@@ -110,3 +113,9 @@ class PageBlocks:
         self.counts["links_duplicate"] += len(code) - len(distinct)
         self.counts["links_out"] += len(distinct)
         return distinct >> 32, distinct & 0xFFFFFFFF
+
+
+def _ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """int64[sum of length]: start[0], start[0] + 1, ..., then the range of start[1], and so on."""
+    before = np.cumsum(length) - length
+    return np.repeat(start - before, length) + np.arange(int(length.sum()))
