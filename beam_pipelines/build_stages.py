@@ -17,6 +17,7 @@ from beam_pipelines.filter_pages import DegreeOptions, FilterAgain, FilterPages
 from beam_pipelines.options import BuildOptions
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
 from beam_pipelines.parse_archives import BLOCKS_SUFFIX, REPORT_SUFFIX, ParseArchives, parsed_name
+from beam_pipelines.partitioning import choose_num_partitions, choose_num_ranges
 from beam_pipelines.progress import StageProgress
 from beam_pipelines.runner import pipeline_options
 from beam_pipelines.storage import join
@@ -26,9 +27,6 @@ from webgraph.graph_layout import SPLITS, choose_layout
 from webgraph.manifest import MANIFEST_FILE, FileRecord, GraphCounts, Manifest, SplitCounts, VariantRecord
 from webgraph.variants import variant_folder
 
-BYTES_PER_PARTITION = 1 << 25
-"""Compressed input for one partition. Measured on WAT files of documentation sites: 50 MB hold 0.82 million links, and
-take 63 MB of memory more while they are merged and sent on as one partition."""
 _MAX_ROUNDS = 1000
 
 
@@ -57,7 +55,7 @@ class BuildStages:
         """Runs `ParseArchives` and returns the reports in order of name and digest."""
         sizes = {path: _size(path) for path in paths}
         if self._options.partitioning.num_partitions is None:
-            self._num_partitions = max(1, -(-sum(sizes.values()) // BYTES_PER_PARTITION))
+            self._num_partitions = choose_num_partitions(sum(sizes.values()))
         folder = join(self._work, "parsed")
         options = ParseOptions(
             selection=self._options.graph.selection,
@@ -106,6 +104,7 @@ class BuildStages:
             folders=folders,
             split=self._options.graph.split,
             num_partitions=self._num_partitions,
+            num_ranges=choose_num_ranges(filtered.counts["filter"].get("pages_out", 0)),
         )
         for folder in folders:
             storage.make_folder(folder)

@@ -15,17 +15,15 @@ from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import has_bit, nodes_per_variant, split_by
 from webgraph.canonical_url import node_sort_key
 
-SAMPLES_PER_PARTITION = 256
-
 
 def sort_keys(url: pa.LargeBinaryArray) -> list[bytes]:
     """Returns the sort key of each URL."""
     return [node_sort_key(value.as_py().decode()) for value in url]
 
 
-def sample_sort_keys(keys: Sequence[bytes]) -> list[bytes]:
-    """Chooses at most SAMPLES_PER_PARTITION keys, by hash, so that the choice is stable."""
-    return sorted(keys, key=xxhash.xxh3_64_intdigest)[:SAMPLES_PER_PARTITION]
+def sample_sort_keys(keys: Sequence[bytes], num_samples: int) -> list[bytes]:
+    """Chooses at most so many keys, by hash, so that the choice is stable."""
+    return sorted(keys, key=xxhash.xxh3_64_intdigest)[:num_samples]
 
 
 def choose_range_limits(samples: Iterable[Sequence[bytes]], num_ranges: int) -> list[bytes]:

@@ -20,8 +20,10 @@ BYTES_PER_BLOCK = 1 << 16
 """Compressed input for one of the P x P blocks, at least: some hundred edges, beside which a block's head is small."""
 BYTES_PER_KEY_BLOCK = 1 << 14
 """Compressed input for one of the blocks that a parsed file has for each partition, at least."""
-NODES_PER_RANGE = 1 << 19
-"""Nodes that one worker sorts."""
+NODES_PER_RANGE = 1 << 14
+"""Nodes that one worker sorts in a small run; as for partitions, their number grows with the square root of all."""
+NODES_PER_BLOCK = 1 << 8
+"""What grows: nodes a range = sqrt(NODES_PER_BLOCK x nodes), 3e5 for the published 3.65e8."""
 SAMPLES_PER_RANGE = 256
 """Sampled sort keys for each range: the size of a range then varies by 6 % (one standard deviation)."""
 
@@ -40,8 +42,8 @@ def choose_num_partitions(total_bytes: int, *, max_bytes_per_partition: int | No
 
 
 def choose_num_ranges(num_nodes: int) -> int:
-    """Chooses into how many ranges of sort keys nodes are cut to be numbered: few, for every partition sends to each."""
-    return max(1, -(-num_nodes // NODES_PER_RANGE))
+    """Chooses the number of ranges of sort keys in which nodes are numbered: few, for every partition sends to each."""
+    return max(1, -(-num_nodes // max(NODES_PER_RANGE, math.isqrt(num_nodes * NODES_PER_BLOCK))))
 
 
 def choose_num_samples(num_ranges: int, num_partitions: int) -> int:

@@ -19,6 +19,9 @@ from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock
 from webgraph.split import SplitOptions, assign_split, edge_hashes, ground_truth_mask
 
+MAX_JOINED_EDGES = 1 << 21
+"""Edges that are given their ids and split by part at once: some 200 MB with six variants."""
+
 
 def ids_of_pages(num_pages: int, blocks: Iterable[Block], num_variants: int) -> np.ndarray:
     """Returns int64[variants, num_pages] from the blocks of `node_ids.return_ids`, -1 where a page has no id."""
@@ -65,10 +68,38 @@ def _test_rows(filtered: Block, num_variants: int, split: SplitOptions) -> np.nd
     return test
 
 
+def join_edges(blocks: Iterable[Block], max_edges: int = MAX_JOINED_EDGES) -> Iterator[Block]:
+    """Joins blocks of `send_edges` that came to one partition, until they hold `max_edges` edges.
+
+    Every partition sends a block to every other, and each block is then split by the parts of all variants: joined
+    first, they are split once and not once a partition that they came from.
+    """
+    held: list[Block] = []
+    num_edges = 0
+    for block in blocks:
+        held.append(block)
+        num_edges += len(block["source"])
+        if num_edges >= max_edges:
+            yield _concatenate_edges(held)
+            held, num_edges = [], 0
+    if held:
+        yield _concatenate_edges(held)
+
+
+def _concatenate_edges(blocks: Sequence[Block]) -> Block:
+    shift = np.cumsum([0, *(len(block["is_test"]) for block in blocks[:-1])])
+    source = [block["source"] + before for block, before in zip(blocks, shift, strict=True)]
+    joined: Block = {"source": np.concatenate(source), "url": pa.concat_arrays([block["url"] for block in blocks])}
+    for name in blocks[0]:
+        if name not in joined:
+            joined[name] = np.concatenate([block[name] for block in blocks])
+    return joined
+
+
 def rows_of_edges(
     block: Block, ids: np.ndarray, url_of_page: dict[int, bytes], layouts: Sequence[GraphLayout], split: SplitOptions
 ) -> Iterator[tuple[int, int, Block]]:
-    """Yields (variant, part, block) for a block of `send_edges`, at the target's partition.
+    """Yields (variant, part, block) for a block of `send_edges` or `join_edges`, at the target's partition.
 
     Args:
       ids: int64[variants, pages] of this partition.

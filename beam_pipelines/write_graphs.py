@@ -16,6 +16,7 @@ import pyarrow as pa
 from beam_pipelines import node_ids, variant_rows
 from beam_pipelines.block import Block, decode_block, encode_block
 from beam_pipelines.filter_pages import read_partition
+from beam_pipelines.partitioning import choose_num_samples
 from beam_pipelines.storage import join, write_file, write_json
 from webgraph.graph_layout import GraphLayout
 from webgraph.graph_parts import describe_file, part_files
@@ -33,6 +34,7 @@ class GraphPlan:
     folders: tuple[str, ...]
     split: SplitOptions
     num_partitions: int
+    num_ranges: int
 
     @property
     def num_variants(self) -> int:
@@ -56,8 +58,12 @@ class _ReadPartition(beam.DoFn):
 
 
 class _SampleKeys(beam.DoFn):
+    def __init__(self, num_samples: int) -> None:
+        self._num_samples = num_samples
+
     def process(self, element: Keyed) -> Iterator[tuple[int, list[bytes]]]:
-        yield 0, node_ids.sample_sort_keys(node_ids.sort_keys(decode_block(element[1])["url"]))
+        keys = node_ids.sort_keys(decode_block(element[1])["url"])
+        yield 0, node_ids.sample_sort_keys(keys, self._num_samples)
 
 
 class _SendNodes(beam.DoFn):
@@ -122,10 +128,8 @@ class _RowsOfEdges(beam.DoFn):
         _, groups = element
         filtered, ids = _partition_with_ids(groups, self._plan.num_variants)
         url_of_page = dict(zip(filtered["page"].tolist(), filtered["url"].to_pylist(), strict=True))
-        for data in groups["edges"]:
-            rows = variant_rows.rows_of_edges(
-                decode_block(data), ids, url_of_page, self._plan.layouts, self._plan.split
-            )
+        for edges in variant_rows.join_edges(decode_block(data) for data in groups["edges"]):
+            rows = variant_rows.rows_of_edges(edges, ids, url_of_page, self._plan.layouts, self._plan.split)
             for variant, part, block in rows:
                 yield part_key(variant, part), encode_block(block)
 
@@ -173,12 +177,13 @@ class NumberNodes(beam.PTransform):
     plan: GraphPlan
 
     def expand(self, partitions: beam.PCollection) -> Any:
+        num_samples = choose_num_samples(self.plan.num_ranges, self.plan.num_partitions)
         limits = (
             partitions
-            | "SampleKeys" >> beam.ParDo(_SampleKeys())
+            | "SampleKeys" >> beam.ParDo(_SampleKeys(num_samples))
             | "GatherSamples" >> beam.GroupByKey()
             | "Samples" >> beam.Values()
-            | "ChooseLimits" >> beam.Map(node_ids.choose_range_limits, self.plan.num_partitions)
+            | "ChooseLimits" >> beam.Map(node_ids.choose_range_limits, self.plan.num_ranges)
         )
         nodes = (
             partitions

@@ -68,7 +68,7 @@ def test_ids_are_positions_in_the_order_of_urls(num_partitions: int, limits: str
     keys = [sort_keys(block["url"]) for block in _partitions(num_partitions)]
     chosen = {
         "none": [],
-        "sampled": choose_range_limits([sample_sort_keys(part) for part in keys], 5),
+        "sampled": choose_range_limits([sample_sort_keys(part, 256) for part in keys], 5),
         "same": [keys[0][0]] * 4,
         "first": [b""],
         "last": [b"\xff"],
@@ -88,6 +88,6 @@ def test_limits_are_quantiles_of_the_samples() -> None:
 
 def test_samples_do_not_depend_on_order() -> None:
     keys = [b"%d" % number for number in range(2000)]
-    sample = sample_sort_keys(keys)
+    sample = sample_sort_keys(keys, 256)
     assert len(sample) == len(set(sample)) == 256
-    assert sample == sample_sort_keys(keys[::-1])
+    assert sample == sample_sort_keys(keys[::-1], 256)

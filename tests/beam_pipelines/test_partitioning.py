@@ -43,8 +43,9 @@ def test_a_limit_of_a_partition_is_kept(total_bytes: int, limit: int) -> None:
 
 def test_ranges_and_samples() -> None:
     assert [choose_num_ranges(n) for n in (0, 1, NODES_PER_RANGE, NODES_PER_RANGE + 1)] == [1, 1, 1, 2]
+    assert choose_num_ranges(365_400_000) == 1195
     assert choose_num_samples(1, 1) == SAMPLES_PER_RANGE
-    for num_ranges, num_partitions in ((1, 3), (2, 66), (697, 18_488)):
+    for num_ranges, num_partitions in ((1, 3), (2, 66), (1195, 18_488)):
         total = choose_num_samples(num_ranges, num_partitions) * num_partitions
         assert num_ranges * SAMPLES_PER_RANGE <= total < num_ranges * SAMPLES_PER_RANGE + num_partitions
 
