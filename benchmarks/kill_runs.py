@@ -58,10 +58,11 @@ def digests(output: Path) -> dict[str, str]:
 def files_in_work(output: Path) -> dict[str, tuple[int, int]]:
     """Inode and time of change of every file in the work folder."""
     found = {}
-    for path in (output / ".work").rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            status = path.stat()
-            if path.is_file():
+    for folder, _, names in os.walk(output / ".work"):  # unlike a glob, it lets folders vanish meanwhile
+        for name in names:
+            path = Path(folder) / name
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
                 found[str(path.relative_to(output))] = (status.st_ino, status.st_mtime_ns)
     return found
 
