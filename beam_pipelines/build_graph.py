@@ -40,7 +40,7 @@ def build(
     """Builds all variants from one pass over the archives.
 
     Args:
-      inputs: files, globs or manifests of paths; WAT, WARC and ARC, told apart by content.
+      inputs: files, URLs, globs or manifests of paths; WAT, WARC and ARC, told apart by content.
       output: folder in which each variant gets a folder of its own.
       options: what to build; see `BuildOptions`.
       beam_args: options of Beam, such as `--runner=DataflowRunner`; local in this process by default.
@@ -55,7 +55,7 @@ def build(
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
     pipeline_options(beam_args)  # to refuse wrong ones before anything is done
-    paths = expand_inputs(list(inputs), base=input_base)
+    paths = expand_inputs(list(inputs), base=input_base, retry=options.inputs.retry)
     try:
         with storage.only_one(output):
             return _build(paths, output, options, beam_args, console or Console(quiet=True))

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 import webgraph
 from beam_pipelines import storage
 from beam_pipelines.damage import BuildError
 from beam_pipelines.filter_pages import DegreeOptions, FilterAgain, FilterPages
+from beam_pipelines.open_archive import archive_sizes
 from beam_pipelines.options import BuildOptions
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
 from beam_pipelines.parse_archives import BLOCKS_SUFFIX, REPORT_SUFFIX, ParseArchives, parsed_name
@@ -53,7 +53,7 @@ class BuildStages:
 
     def parse(self, paths: Sequence[str]) -> list[ArchiveReport]:
         """Runs `ParseArchives` and returns the reports in order of name and digest."""
-        sizes = {path: _size(path) for path in paths}
+        sizes = archive_sizes(paths, self._options.inputs.retry)
         if self._options.partitioning.num_partitions is None:
             self._num_partitions = choose_num_partitions(sum(sizes.values()))
         folder = join(self._work, "parsed")
@@ -64,7 +64,7 @@ class BuildStages:
             key_bits=self._options.partitioning.key_bits,
         )
         with self._progress.parsing(folder, sizes):
-            self._pipeline(folder, "inputs.json", paths, ParseArchives(folder, options))
+            self._pipeline(folder, "inputs.json", paths, ParseArchives(folder, options, self._options.inputs))
         reports = [
             ArchiveReport(**storage.read_json(join(folder, parsed_name(path) + REPORT_SUFFIX))) for path in paths
         ]
@@ -207,10 +207,3 @@ def _read_filtered(folder: str, before: dict[str, dict[str, int]] | None = None)
         nodes=tuple(map(sum, zip(*(report["nodes"] for report in reports), strict=True))),
         edges=tuple(map(sum, zip(*(report["edges"] for report in reports), strict=True))),
     )
-
-
-def _size(path: str) -> int:
-    try:
-        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
-    except (BeamIOError, IndexError, OSError):
-        return 0

@@ -10,7 +10,10 @@ from rich.markup import escape
 
 from beam_pipelines.build_graph import build
 from beam_pipelines.build_report import print_archives, print_report
+from beam_pipelines.crawl_cli import add_connections
+from beam_pipelines.crawl_paths import DEFAULT_BASE, CrawlOptions, list_crawl
 from beam_pipelines.damage import BuildError
+from beam_pipelines.input_options import InputOptions
 from beam_pipelines.inputs import InputError
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
@@ -52,10 +55,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.allow_abbrev = False
-    parser.add_argument("input", nargs="+", help="archives, globs, or manifests of paths (wat.paths, .gz too)")
+    parser.add_argument(
+        "input", nargs="*", help="archives, globs, or manifests of paths (wat.paths, .gz too); URLs too"
+    )
     parser.add_argument("--output", required=True, help="folder for the graph directories")
     parser.add_argument("--input-base", help="what relative paths in a manifest stand under (its own folder)")
     parser.add_argument("--overwrite", action="store_true", help="replace graph directories that exist")
+    _add_crawl(parser.add_argument_group("a crawl of Common Crawl, in place of input"))
     graph = parser.add_argument_group("graphs")
     graph.add_argument(
         "--variants",
@@ -81,6 +87,38 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--key-bits", type=int, default=KEY_BITS, help=argparse.SUPPRESS)
 
 
+def _add_crawl(crawl: "argparse._ArgumentGroup") -> None:
+    crawl.add_argument("--crawl", metavar="NAME", help="all WAT files of a crawl; CC-MAIN-2021-25 is the published one")
+    crawl.add_argument("--crawl-base", default=DEFAULT_BASE, metavar="URL", help="where crawls lie (%(default)s)")
+    crawl.add_argument("--limit", type=int, metavar="N", help="its first N files")
+    crawl.add_argument("--sample-seed", type=int, metavar="S", help="N files at random instead, the same ones for S")
+    add_connections(crawl)
+
+
+def _inputs(arguments: argparse.Namespace, options: BuildOptions) -> list[str]:
+    """The inputs as given, or the files of the crawl.
+
+    Raises:
+      InputError: both were given, or neither, or the crawl cannot be listed.
+    """
+    if bool(arguments.input) == bool(arguments.crawl):
+        raise InputError("Give either archives (files, globs, manifests, URLs) or --crawl NAME.")
+    if arguments.crawl is None:
+        if arguments.limit is not None or arguments.sample_seed is not None:
+            raise InputError("--limit and --sample-seed choose files of a --crawl; name fewer archives instead.")
+        return list(arguments.input)
+    try:
+        crawl = CrawlOptions(
+            name=arguments.crawl,
+            base=arguments.crawl_base,
+            limit=arguments.limit,
+            sample_seed=arguments.sample_seed,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return list_crawl(crawl, options.inputs.retry)
+
+
 def _shards(text: str) -> int:
     return 0 if text == "none" else int(text)
 
@@ -98,6 +136,7 @@ def _options(arguments: argparse.Namespace) -> BuildOptions:
             max_bad_fraction=arguments.max_bad_fraction, max_failed_fraction=arguments.max_failed_fraction
         ),
         partitioning=Partitioning(num_partitions=arguments.num_partitions, key_bits=arguments.key_bits),
+        inputs=InputOptions(max_connections=arguments.max_connections),
     )
 
 
@@ -111,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _fail(errors, error, 2)
     try:
         report = build(
-            arguments.input,
+            _inputs(arguments, options),
             arguments.output,
             options=options,
             beam_args=arguments.other_arguments,

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from beam_pipelines.input_options import InputOptions
 from webgraph.link_keys import KEY_BITS
 from webgraph.link_selection import LinkSelection
 from webgraph.split import SplitOptions
@@ -103,3 +104,4 @@ class BuildOptions:
     output: OutputOptions = OutputOptions()
     tolerance: Tolerance = Tolerance()
     partitioning: Partitioning = Partitioning()
+    inputs: InputOptions = InputOptions()

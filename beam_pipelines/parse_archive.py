@@ -69,7 +69,7 @@ def parse_archive(
     """Reads an archive, WAT, WARC or ARC as its content says, and yields (partition, block), see `page_blocks`.
 
     Args:
-      stream: the file as stored, seekable.
+      stream: the file as stored; read in order.
       name: for the report.
       report: called once, after the last block.
 

@@ -3,9 +3,9 @@
 `parse_archive` is the pure function; this wraps it in Beam and files.
 """
 
+import contextlib
 import dataclasses
 import logging
-import os
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -13,11 +13,16 @@ import xxhash
 from apache_beam.metrics import Metrics
 
 from beam_pipelines.block import encode_block
+from beam_pipelines.connection_slots import connection_slot, machine_folder
+from beam_pipelines.input_options import InputOptions
+from beam_pipelines.open_archive import archive_name, open_archive
 from beam_pipelines.parse_archive import ArchiveReadError, ArchiveReport, ParseOptions, parse_archive
-from beam_pipelines.storage import join, open_raw, write_json, write_keyed_file
+from beam_pipelines.storage import is_local, join, remove_file, write_json, write_keyed_file
 
 BLOCKS_SUFFIX = ".blocks"
 REPORT_SUFFIX = ".json"
+_SLOTS = "connections"
+_CUT_SHORT = ("truncated_gzip_member", "truncated_zstd_frame")
 
 
 def parsed_name(path: str) -> str:
@@ -25,47 +30,60 @@ def parsed_name(path: str) -> str:
     return xxhash.xxh3_64_hexdigest(path.encode())
 
 
-def parse_to_files(path: str, folder: str, options: ParseOptions) -> ArchiveReport:
+def parse_to_files(
+    path: str,
+    folder: str,
+    options: ParseOptions,
+    inputs: InputOptions = InputOptions(),  # noqa: B008  # frozen
+) -> ArchiveReport:
     """Parses an archive into `folder`: NAME.blocks, by partition, and then NAME.json, the report.
 
-    Never raises for what is wrong with the archive: a file that cannot be opened or read is a report with `failure`.
-    What is wrong with `folder`, a full disk, is raised as OSError.
+    Never raises for what is wrong with the archive: a file that cannot be opened or read whole is a report with
+    `failure`, and leaves no blocks. What is wrong with `folder`, a full disk, is raised as OSError.
     """
     name = join(folder, parsed_name(path))
-    report = _parse_to_blocks(path, name + BLOCKS_SUFFIX, options)
+    slots_folder = join(folder, _SLOTS) if is_local(folder) else machine_folder()
+    with contextlib.ExitStack() as stack:
+        if not is_local(path):
+            stack.enter_context(connection_slot(slots_folder, inputs.max_connections))
+        report = _parse_to_blocks(path, name + BLOCKS_SUFFIX, options, inputs)
+    if not is_local(path) and any(report.counts.get(f"stretches_skipped_{cut}") for cut in _CUT_SHORT):
+        remove_file(name + BLOCKS_SUFFIX)
+        report = _failed(path, "truncated", "it ends inside a compressed record: the server has, or sent, a part of it")
     write_json(name + REPORT_SUFFIX, report.as_dict())
     return report
 
 
-def _parse_to_blocks(path: str, blocks_path: str, options: ParseOptions) -> ArchiveReport:
+def _parse_to_blocks(path: str, blocks_path: str, options: ParseOptions, inputs: InputOptions) -> ArchiveReport:
     try:
-        stream = open_raw(path)
+        stream = open_archive(path, inputs.retry)
     except FileNotFoundError as error:
         return _failed(path, "not_found", error)
     except OSError as error:  # BeamIOError is one
         return _failed(path, "not_readable", error)
     reports: list[ArchiveReport] = []
     with stream:
-        blocks = parse_archive(stream, os.path.basename(path), options, reports.append)
+        blocks = parse_archive(stream, archive_name(path), options, reports.append)
         try:
             write_keyed_file(blocks_path, ((partition, encode_block(block)) for partition, block in blocks))
         except ArchiveReadError as error:
-            return _failed(path, "not_readable", error)
+            return _failed(path, getattr(error.__cause__, "reason", "not_readable"), error)
     return reports[0]
 
 
-def _failed(path: str, failure: str, error: Exception) -> ArchiveReport:
-    logging.getLogger(__name__).warning("%s cannot be read: %s", path, error)
-    return ArchiveReport(name=os.path.basename(path), bytes=0, digest="", failure=failure)
+def _failed(path: str, failure: str, error: Exception | str) -> ArchiveReport:
+    logging.getLogger(__name__).warning("%s cannot be read: %s", archive_name(path), error)
+    return ArchiveReport(name=archive_name(path), bytes=0, digest="", failure=failure)
 
 
 class _ParseArchive(beam.DoFn):
-    def __init__(self, folder: str, options: ParseOptions) -> None:
+    def __init__(self, folder: str, options: ParseOptions, inputs: InputOptions) -> None:
         self._folder = folder
         self._options = options
+        self._inputs = inputs
 
     def process(self, path: str) -> Iterator[str]:
-        report = parse_to_files(path, self._folder, self._options)
+        report = parse_to_files(path, self._folder, self._options, self._inputs)
         for name, value in report.counts.items():
             Metrics.counter("parse", name).inc(value)
         Metrics.counter("parse", f"files_{report.failure or 'parsed'}").inc()
@@ -78,10 +96,11 @@ class ParseArchives(beam.PTransform):
 
     folder: str
     options: ParseOptions
+    inputs: InputOptions = InputOptions()
 
     def expand(self, paths: beam.PCollection) -> beam.PCollection:
         return (
             paths
             | "SpreadArchives" >> beam.Reshuffle()
-            | "ParseArchive" >> beam.ParDo(_ParseArchive(self.folder, self.options))
+            | "ParseArchive" >> beam.ParDo(_ParseArchive(self.folder, self.options, self.inputs))
         )

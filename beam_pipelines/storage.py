@@ -77,6 +77,11 @@ def folder_exists(path: str) -> bool:
     return os.path.exists(path) if is_local(path) else bool(list_files(join(path, "*")))
 
 
+def remove_file(path: str) -> None:
+    """Removes a file that is there."""
+    FileSystems.delete([path])
+
+
 def make_folder(path: str) -> None:
     """Makes a folder where there are folders; an object store has none."""
     if is_local(path):

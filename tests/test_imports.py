@@ -18,7 +18,7 @@ _PIPELINE = {"beam_pipelines", "apache_beam", "brotli", "msgspec", "resiliparse"
 _SOLVER = {"alx_solver", "jax", "jaxlib", "jaxtyping", "ml_dtypes", "scipy", "tensorboardX"}
 _ALLOWED = {
     "webgraph": _WEBGRAPH,
-    "beam_pipelines": _WEBGRAPH | _PIPELINE | {"psutil", "zstandard", "fastwarc"},
+    "beam_pipelines": _WEBGRAPH | _PIPELINE | {"psutil", "zstandard", "fastwarc", "fsspec", "urllib3"},
     "alx_solver": _WEBGRAPH | _SOLVER,
 }
 _LEAVES = {  # files that nobody imports, and what more they may import

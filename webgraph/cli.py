@@ -67,7 +67,7 @@ def _add_missing(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, error: ImportError
 ) -> None:
     """Stands in for a command whose packages are not installed."""
-    extra = "pipeline" if name == "build" else "all"
+    extra = "pipeline" if name in ("build", "crawl") else "all"
     message = (
         f"the command {name!r} needs the package {error.name or error}, which is not installed; "
         f"run: pip install 'alx-webgraph[{extra}]'"
