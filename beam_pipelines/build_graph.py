@@ -1,28 +1,34 @@
 """Archives to graph directories: `python -m beam_pipelines.build_graph INPUT... --output DIR`.
 
-Three stages, each a Beam pipeline, meet in files under OUTPUT/.work:
+Three stages, run by an engine, meet in files under OUTPUT/.work (`build_work`):
 
-  archives --ParseArchives--> parsed/ --FilterPages--> round-0/ [--FilterAgain--> round-1/ ...] --WriteGraphs--> graphs/
+  archives --parse--> parsed/ --filter--> round-0/ [--filter again--> round-1/ ...] --write--> graphs/
 
 The graph directories get their final names last, when all of them are whole.
 """
 
+import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from apache_beam.io.filesystems import FileSystems
 from rich.console import Console
 
 from beam_pipelines import storage
 from beam_pipelines.build_report import BuildReport
 from beam_pipelines.build_stages import BuildStages
+from beam_pipelines.build_work import BuildWork
 from beam_pipelines.damage import BuildError, check_damage
-from beam_pipelines.inputs import expand_inputs
+from beam_pipelines.engine import Engine
+from beam_pipelines.inputs import InputError, expand_inputs
+from beam_pipelines.local_engine import LocalEngine
+from beam_pipelines.open_archive import archive_sizes, archive_state
 from beam_pipelines.options import BuildOptions
+from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
+from beam_pipelines.partitioning import choose_num_partitions
 from beam_pipelines.progress import StageProgress
-from beam_pipelines.runner import pipeline_options
 from beam_pipelines.storage import join
-from webgraph.manifest import MANIFEST_FILE
+from beam_pipelines.write_steps import PART_REPORTS
+from webgraph.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from webgraph.variants import variant_folder
 
 WORK_FOLDER = ".work"
@@ -43,7 +49,8 @@ def build(
       inputs: files, URLs, globs or manifests of paths; WAT, WARC and ARC, told apart by content.
       output: folder in which each variant gets a folder of its own.
       options: what to build; see `BuildOptions`.
-      beam_args: options of Beam, such as `--runner=DataflowRunner`; local in this process by default.
+      beam_args: options of Beam, such as `--runner=DataflowRunner`; the run is then one of Beam's, by default in this
+        process. Without any, this machine's cores run it, within `options.machine`.
       input_base: what relative paths in a manifest stand under.
       console: where progress is shown if it is a terminal; nowhere by default.
 
@@ -54,45 +61,98 @@ def build(
       InputError: the inputs cannot be listed, or an option is wrong.
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
-    pipeline_options(beam_args)  # to refuse wrong ones before anything is done
+    if not beam_args and not storage.is_local(output):
+        raise InputError(f"{output} is not on this machine; name a runner of Beam, such as --runner=DataflowRunner.")
+    if beam_args:
+        from beam_pipelines.runner import pipeline_options
+
+        pipeline_options(beam_args)  # to refuse wrong ones before anything is done
     paths = expand_inputs(list(inputs), base=input_base, retry=options.inputs.retry)
     try:
         with storage.only_one(output):
-            return _build(paths, output, options, beam_args, console or Console(quiet=True))
+            return _Build(output, options, beam_args, console or Console(quiet=True)).run(paths)
     except BlockingIOError:
         raise BuildError(f"Another build is writing to {output}; wait for it, or choose another --output.") from None
 
 
-def _build(
-    paths: Sequence[str], output: str, options: BuildOptions, beam_args: Sequence[str], console: Console
-) -> BuildReport:
-    names = [variant_folder(variant) for variant in options.graph.variants]
-    folders = [join(output, name) for name in names]
-    _check_free(folders, options.output.overwrite)
-    work = join(output, WORK_FOLDER)
-    storage.remove_folder(work)
-    try:
-        stages = BuildStages(work, options, beam_args, StageProgress(console))
-        archives = stages.parse(paths)
-        check_damage(archives, options.tolerance)
-        manifests = stages.write(stages.filter(paths), archives)
-        _check_free(folders, options.output.overwrite)
-        for name, folder in zip(names, folders, strict=True):
-            _replace(join(work, "graphs", name), folder, join(work, "replaced", name))
-    finally:
-        storage.remove_folder(work)
-    return BuildReport(archives=tuple(archives), folders=tuple(folders), manifests=tuple(manifests))
+class _Build:
+    def __init__(self, output: str, options: BuildOptions, beam_args: Sequence[str], console: Console) -> None:
+        self._options = options
+        self._beam_args = beam_args
+        self._console = console
+        self._names = [variant_folder(variant) for variant in options.graph.variants]
+        self._folders = [join(output, name) for name in self._names]
+        self._work = BuildWork(join(output, WORK_FOLDER))
+
+    def run(self, paths: Sequence[str]) -> BuildReport:
+        states = {path: archive_state(path) for path in paths}
+        sizes = archive_sizes(paths, self._options.inputs.retry)
+        planned = self._options.partitioning.num_partitions or self._work.num_partitions_of(states)
+        options = self._parse_options(planned or choose_num_partitions(sum(sizes.values())))
+        self._work.begin(states, options, self._options.as_json())
+        if not self._work.is_publishing:
+            _check_free(self._folders, self._options.output.overwrite)
+            with self._engine(sizes) as engine:
+                self._make_graphs(engine, sizes, options)
+            _check_free(self._folders, self._options.output.overwrite)
+            self._remove_elsewhere()
+            self._work.begin_publishing()
+        for name, folder in zip(self._names, self._folders, strict=True):
+            source = join(self._work.folder, "graphs", name)
+            _publish(source, folder, join(self._work.folder, "replaced", name))
+        self._work.remove()
+        manifests = tuple(map(_read_manifest, self._folders))
+        archives = tuple(ArchiveReport(**archive) for archive in manifests[0].inputs)
+        return BuildReport(archives=archives, folders=tuple(self._folders), manifests=manifests)
+
+    def _parse_options(self, num_partitions: int) -> ParseOptions:
+        return ParseOptions(
+            selection=self._options.graph.selection,
+            tlds_of_variants=tuple(variant.tlds for variant in self._options.graph.variants),
+            num_partitions=num_partitions,
+            key_bits=self._options.partitioning.key_bits,
+        )
+
+    def _remove_elsewhere(self) -> None:
+        """Removes graphs that are to be replaced and are on an object store, where nothing can be moved aside whole."""
+        for folder in self._folders:
+            if not storage.is_local(folder) and storage.folder_exists(folder):
+                storage.remove_files([join(folder, MANIFEST_FILE)])
+                storage.remove_folder(folder)
+
+    @contextlib.contextmanager
+    def _engine(self, sizes: Mapping[str, int]) -> Iterator[Engine]:
+        machine = self._options.machine
+        if self._beam_args:
+            from beam_pipelines.beam_engine import BeamEngine, check_memory
+
+            check_memory(self._beam_args, sum(sizes.values()), machine.memory)
+            yield BeamEngine(self._work.folder, self._beam_args)
+            return
+        with contextlib.closing(LocalEngine(self._work.folder, machine)) as engine:
+            yield engine
+
+    def _make_graphs(self, engine: Engine, sizes: Mapping[str, int], options: ParseOptions) -> None:
+        stages = BuildStages(self._work, self._options, engine, StageProgress(self._console))
+        archives = stages.parse(sizes, options)
+        check_damage(archives, self._options.tolerance)
+        filtered = stages.filter(list(sizes), options.num_partitions)
+        stages.write(filtered, archives, options.num_partitions)
 
 
-def _replace(source: str, folder: str, aside: str) -> None:
-    """Gives a finished graph its final name; what stands there is first moved aside whole, or loses its manifest."""
-    if storage.folder_exists(folder):
-        if storage.is_local(folder):
-            os.makedirs(os.path.dirname(aside), exist_ok=True)
-            os.replace(folder, aside)
-        else:
-            FileSystems.delete([join(folder, MANIFEST_FILE)])
-            storage.remove_folder(folder)
+def _read_manifest(folder: str) -> Manifest:
+    path = join(folder, MANIFEST_FILE)
+    return parse_manifest(storage.read_file(path), path)
+
+
+def _publish(source: str, folder: str, aside: str) -> None:
+    """Gives a finished graph its final name, if it has not got it; what stands there is moved aside whole before."""
+    if not storage.folder_exists(source):
+        return
+    storage.remove_files(storage.list_files(join(source, PART_REPORTS)))
+    if storage.is_local(folder) and os.path.exists(folder):
+        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        os.replace(folder, aside)
     storage.publish_folder(source, folder, last=MANIFEST_FILE)
 
 

@@ -1,27 +1,21 @@
-"""The stages of a build, each a Beam pipeline from files to files, and the manifests at the end."""
+"""The stages of a build on an engine, each from files to files, and the manifests at the end."""
 
 import dataclasses
-import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
+from collections.abc import Mapping, Sequence
 
 import webgraph
 from beam_pipelines import storage
+from beam_pipelines.build_work import BuildWork
 from beam_pipelines.damage import BuildError
-from beam_pipelines.filter_pages import DegreeOptions, FilterAgain, FilterPages
-from beam_pipelines.open_archive import archive_sizes
+from beam_pipelines.engine import Engine
+from beam_pipelines.filter_steps import DegreeOptions
 from beam_pipelines.options import BuildOptions
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
-from beam_pipelines.parse_archives import BLOCKS_SUFFIX, REPORT_SUFFIX, ParseArchives, parsed_name
-from beam_pipelines.partitioning import choose_num_partitions, choose_num_ranges
+from beam_pipelines.parsed_files import BLOCKS_SUFFIX, REPORT_SUFFIX, parsed_name
 from beam_pipelines.progress import StageProgress
-from beam_pipelines.runner import pipeline_options
 from beam_pipelines.storage import join
-from beam_pipelines.write_graphs import GraphPlan, WriteGraphs
+from beam_pipelines.write_steps import PART_REPORTS, GraphPlan
 from webgraph.canonical_url import CANONICALIZER
 from webgraph.graph_layout import SPLITS, choose_layout
 from webgraph.manifest import MANIFEST_FILE, FileRecord, GraphCounts, Manifest, SplitCounts, VariantRecord
@@ -42,87 +36,84 @@ class Filtered:
 
 
 class BuildStages:
-    """One build's stages, over files in `work`."""
+    """One build's stages, over files in `work`; what is done there already is not done again."""
 
-    def __init__(self, work: str, options: BuildOptions, beam_args: Sequence[str], progress: StageProgress) -> None:
+    def __init__(self, work: BuildWork, options: BuildOptions, engine: Engine, progress: StageProgress) -> None:
         self._work = work
         self._options = options
-        self._beam_args = beam_args
+        self._engine = engine
         self._progress = progress
-        self._num_partitions = options.partitioning.num_partitions or 1
 
-    def parse(self, paths: Sequence[str]) -> list[ArchiveReport]:
-        """Runs `ParseArchives` and returns the reports in order of name and digest."""
-        sizes = archive_sizes(paths, self._options.inputs.retry)
-        if self._options.partitioning.num_partitions is None:
-            self._num_partitions = choose_num_partitions(sum(sizes.values()))
-        folder = join(self._work, "parsed")
-        options = ParseOptions(
-            selection=self._options.graph.selection,
-            tlds_of_variants=tuple(variant.tlds for variant in self._options.graph.variants),
-            num_partitions=self._num_partitions,
-            key_bits=self._options.partitioning.key_bits,
-        )
+    def parse(self, sizes: Mapping[str, int], options: ParseOptions) -> list[ArchiveReport]:
+        """Parses archives, `sizes` in bytes by path, and returns the reports in order of name and digest."""
+        folder = self._work.parsed
+        missing = self._work.unparsed(list(sizes))
         with self._progress.parsing(folder, sizes):
-            self._pipeline(folder, "inputs.json", paths, ParseArchives(folder, options, self._options.inputs))
+            if missing:
+                self._engine.parse(missing, folder, options, self._options.inputs)
         reports = [
-            ArchiveReport(**storage.read_json(join(folder, parsed_name(path) + REPORT_SUFFIX))) for path in paths
+            ArchiveReport(**storage.read_json(join(folder, parsed_name(path) + REPORT_SUFFIX))) for path in sizes
         ]
         return sorted(reports, key=lambda report: (report.name, report.digest))
 
-    def filter(self, paths: Sequence[str]) -> Filtered:
-        """Runs `FilterPages`, and `FilterAgain` until nothing changes if that is asked for."""
-        options = DegreeOptions(min_degrees=tuple(self._options.graph.min_degrees), num_partitions=self._num_partitions)
-        parsed = [join(self._work, "parsed", parsed_name(path)) + BLOCKS_SUFFIX for path in paths]
+    def filter(self, paths: Sequence[str], num_partitions: int) -> Filtered:
+        """Applies the degree rule once, or until nothing changes if that is asked for."""
+        options = DegreeOptions(min_degrees=tuple(self._options.graph.min_degrees), num_partitions=num_partitions)
+        parsed = [join(self._work.parsed, parsed_name(path)) + BLOCKS_SUFFIX for path in paths]
         parsed = [path for path in parsed if storage.exists(path)]
-        folder = join(self._work, "round-0")
-        with self._watch("Filtering by degree", folder):
-            self._pipeline(folder, "parsed.json", parsed, FilterPages(folder, options))
+        folder = self._folder("round-0")
+        with self._progress.counting("Filtering by degree", join(folder, "*.json"), None, "partitions"):
+            self._work.once("round-0", lambda: self._engine.filter(parsed, folder, options))
         result = _read_filtered(folder)
         if not self._options.graph.until_stable:
             return result
         for number in range(1, _MAX_ROUNDS):
-            folder = join(self._work, f"round-{number}")
-            again = FilterAgain(result.folder, folder, options)
-            with self._watch(f"Filtering by degree, round {number + 1}", folder):
-                self._pipeline(folder, "partitions.json", result.partitions, again)
-            before, result = result, _read_filtered(folder, result.counts)
+            before, result = result, self._filter_again(number, result, options)
             if result.nodes == before.nodes:
                 return result
         raise BuildError(f"The degree rule did not become stable in {_MAX_ROUNDS} rounds.")
 
-    def write(self, filtered: Filtered, archives: Sequence[ArchiveReport]) -> list[Manifest]:
-        """Runs `WriteGraphs` and writes the manifests."""
+    def _filter_again(self, number: int, before: Filtered, options: DegreeOptions) -> Filtered:
+        folder = self._folder(f"round-{number}")
+
+        def run() -> None:
+            self._engine.filter_again(before.partitions, before.folder, folder, options)
+
+        label = f"Filtering by degree, round {number + 1}"
+        with self._progress.counting(label, join(folder, "*.json"), None, "partitions"):
+            self._work.once(f"round-{number}", run)
+        return _read_filtered(folder, before.counts)
+
+    def write(self, filtered: Filtered, archives: Sequence[ArchiveReport], num_partitions: int) -> list[Manifest]:
+        """Writes all graphs, without their final names, and their manifests."""
         variants = self._options.graph.variants
         layouts = tuple(
             choose_layout(nodes, edges, self._options.output.shards_of(variant))
             for variant, nodes, edges in zip(variants, filtered.nodes, filtered.edges, strict=True)
         )
-        folders = tuple(join(self._work, "graphs", variant_folder(variant)) for variant in variants)
+        folders = tuple(self._folder("graphs", variant_folder(variant)) for variant in variants)
         plan = GraphPlan(
             layouts=layouts,
             folders=folders,
             split=self._options.graph.split,
-            num_partitions=self._num_partitions,
-            num_ranges=choose_num_ranges(filtered.counts["filter"].get("pages_out", 0)),
+            num_partitions=num_partitions,
+            num_nodes=filtered.counts["filter"].get("pages_out", 0),
         )
-        for folder in folders:
-            storage.make_folder(folder)
-        pattern = join(self._work, "graphs", "*", "part-*.json")
+        pattern = join(self._work.folder, "graphs", "*", PART_REPORTS)
         with self._progress.counting("Writing graphs", pattern, len(plan.part_keys()), "parts"):
-            self._pipeline(
-                join(self._work, "graphs"),
-                "partitions.json",
-                filtered.partitions,
-                WriteGraphs(filtered.folder, plan),
-            )
+            self._work.once("graphs", lambda: self._engine.write(filtered.partitions, filtered.folder, plan))
         return [self._write_manifest(index, plan, filtered, archives) for index in range(len(variants))]
+
+    def _folder(self, *names: str) -> str:
+        folder = join(self._work.folder, *names)
+        storage.make_folder(folder)
+        return folder
 
     def _write_manifest(
         self, index: int, plan: GraphPlan, filtered: Filtered, archives: Sequence[ArchiveReport]
     ) -> Manifest:
         variant, folder = self._options.graph.variants[index], plan.folders[index]
-        reports = storage.list_files(join(folder, "part-*.json"))
+        reports = storage.list_files(join(folder, PART_REPORTS))
         parts = [storage.read_json(path) for path in reports]
         splits: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
         for part in parts:
@@ -149,28 +140,8 @@ class BuildStages:
             layout=plan.layouts[index],
             files=tuple(FileRecord(**file) for part in parts for file in part["files"]),
         )
-        FileSystems.delete(reports)
         storage.write_file(join(folder, MANIFEST_FILE), manifest.to_bytes())
         return manifest
-
-    def _watch(self, label: str, folder: str) -> Any:
-        return self._progress.counting(label, join(folder, "*.json"), None, "partitions")
-
-    def _pipeline(
-        self,
-        folder: str,
-        name: str,
-        items: Iterable[Any],
-        transform: beam.PTransform,
-    ) -> None:
-        """Runs a pipeline over items that workers read from a file, so that the job itself stays small."""
-        listing = join(self._work, f"{os.path.basename(folder)}-{name}")
-        storage.make_folder(self._work)
-        storage.make_folder(folder)
-        storage.write_json(listing, list(items))
-        with beam.Pipeline(options=pipeline_options(self._beam_args)) as pipeline:
-            listed = pipeline | "Listing" >> beam.Create([listing]) | "ReadListing" >> beam.FlatMap(storage.read_json)
-            listed | transform  # applies it
 
 
 def _add_round(before: dict[str, int], later: dict[str, int]) -> Counter[str]:

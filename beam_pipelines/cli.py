@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.markup import escape
 
 from beam_pipelines.build_graph import build
@@ -15,6 +16,7 @@ from beam_pipelines.crawl_paths import DEFAULT_BASE, CrawlOptions, list_crawl
 from beam_pipelines.damage import BuildError
 from beam_pipelines.input_options import InputOptions
 from beam_pipelines.inputs import InputError
+from beam_pipelines.machine import MachineOptions, parse_size
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
 from webgraph.link_selection import LinkSelection
@@ -28,8 +30,11 @@ All variants come from one pass. Each gets a folder in --output with Parquet tab
 a manifest; a folder with a manifest is complete. The same input gives the same bytes on every runner."""
 
 _EPILOG = """\
-Every other option goes to Apache Beam, for example:
-  --direct_running_mode=multi_processing --direct_num_workers=0      all cores of this machine
+The cores of this machine run the build, within --max-memory, with what does not fit on disk under OUTPUT/.work. A
+build that was stopped goes on there when the same command is given again. Every other option goes to Apache Beam,
+which then runs the build:
+  --runner=DirectRunner                                              in this process and in memory
+  --runner=FlinkRunner --flink_master=HOST:PORT ...
   --runner=DataflowRunner --project=... --region=... --temp_location=gs://...
 
 Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, output in the way); 2 wrong usage."""
@@ -83,6 +88,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--max-failed-fraction", type=float, default=0.0, help="failed files of files that fail a run (0)"
     )
+    limits.add_argument("--max-memory", type=_size, help="bytes of all processes together (half of this machine's)")
+    limits.add_argument("--num-workers", type=int, help="processes on this machine (one a core)")
     limits.add_argument("--num-partitions", type=int, help="parts that pages are spread over (by input size)")
     limits.add_argument("--key-bits", type=int, default=KEY_BITS, help=argparse.SUPPRESS)
 
@@ -119,6 +126,13 @@ def _inputs(arguments: argparse.Namespace, options: BuildOptions) -> list[str]:
     return list_crawl(crawl, options.inputs.retry)
 
 
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _shards(text: str) -> int:
     return 0 if text == "none" else int(text)
 
@@ -137,13 +151,14 @@ def _options(arguments: argparse.Namespace) -> BuildOptions:
         ),
         partitioning=Partitioning(num_partitions=arguments.num_partitions, key_bits=arguments.key_bits),
         inputs=InputOptions(max_connections=arguments.max_connections),
+        machine=MachineOptions(num_workers=arguments.num_workers, max_memory=arguments.max_memory),
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs a build from parsed flags and returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     errors = Console(stderr=True)
+    _log_to(errors)
     try:
         options = _options(arguments)
     except ValueError as error:
@@ -170,6 +185,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     print_report(report, Console())
     return 0
+
+
+def _log_to(console: Console) -> None:
+    """Shows warnings, and what the stages of the build say; on a terminal above the progress bars."""
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_time=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", handlers=[handler])
+    logging.getLogger("beam_pipelines").setLevel(logging.INFO)
 
 
 def _fail(errors: Console, error: Exception, code: int) -> int:

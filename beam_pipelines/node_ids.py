@@ -12,18 +12,19 @@ import pyarrow.compute as pc
 import xxhash
 
 from beam_pipelines.block import Block
-from beam_pipelines.degree_filter import has_bit, nodes_per_variant, split_by
+from beam_pipelines.degree_filter import has_bit, mask_type, nodes_per_variant, split_by
 from webgraph.canonical_url import node_sort_key
 
 
 def sort_keys(url: pa.LargeBinaryArray) -> list[bytes]:
     """Returns the sort key of each URL."""
-    return [node_sort_key(value.as_py().decode()) for value in url]
+    return [node_sort_key(value.decode()) for value in url.to_pylist()]
 
 
-def sample_sort_keys(keys: Sequence[bytes], num_samples: int) -> list[bytes]:
-    """Chooses at most so many keys, by hash, so that the choice is stable."""
-    return sorted(keys, key=xxhash.xxh3_64_intdigest)[:num_samples]
+def sample_sort_keys(url: pa.LargeBinaryArray, num_samples: int) -> list[bytes]:
+    """Returns the sort keys of at most `num_samples` URLs, chosen by hash, so that the choice is stable."""
+    hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, url.to_pylist()), dtype=np.uint64, count=len(url))
+    return sort_keys(url.take(pa.array(np.argsort(hashes, kind="stable")[:num_samples])))
 
 
 def choose_range_limits(samples: Iterable[Sequence[bytes]], num_ranges: int) -> list[bytes]:
@@ -34,18 +35,18 @@ def choose_range_limits(samples: Iterable[Sequence[bytes]], num_ranges: int) -> 
     return [merged[len(merged) * number // num_ranges] for number in range(1, num_ranges)]
 
 
-def send_nodes(partition: int, filtered: Block, limits: Sequence[bytes]) -> Iterator[tuple[int, Block]]:
+def send_nodes(partition: int, pages: Block, limits: Sequence[bytes]) -> Iterator[tuple[int, Block]]:
     """Yields (range, block) with the kept pages of a partition: `partition`, `page`, `kept`, `url`, `sort_key`."""
-    keys = np.array(sort_keys(filtered["url"]), dtype=object)
+    keys = np.array(sort_keys(pages["url"]), dtype=object)
     number = np.searchsorted(np.array(limits, dtype=object), keys, side="right") if limits else np.zeros(len(keys), int)
     for value, chosen in split_by(number, len(limits) + 1):
         yield (
             value,
             {
                 "partition": np.full(len(chosen), partition, dtype=np.uint32),
-                "page": filtered["page"][chosen],
-                "kept": filtered["kept"][chosen],
-                "url": filtered["url"].take(pa.array(chosen)),
+                "page": pages["page"][chosen],
+                "kept": pages["kept"][chosen],
+                "url": pages["url"].take(pa.array(chosen)),
                 "sort_key": pa.array(keys[chosen], type=pa.large_binary()),
             },
         )
@@ -89,11 +90,20 @@ def return_ids(nodes: Block, ids: np.ndarray, num_partitions: int) -> Iterator[t
 
 
 def id_columns(ids: np.ndarray) -> Block:
-    """int64[variants, n] as columns `id_0`, `id_1`, ..."""
-    return {f"id_{variant}": row for variant, row in enumerate(ids)}
+    """int64[variants, n] as columns: `in_variants`, mask [n], and `id_0`, `id_1`, ...: ids of those in the variant."""
+    mask = np.zeros(ids.shape[1], dtype=mask_type(len(ids)))
+    columns: Block = {"in_variants": mask}
+    for variant, row in enumerate(ids):
+        is_in = row >= 0
+        mask[is_in] |= mask.dtype.type(1 << variant)
+        columns[f"id_{variant}"] = row[is_in]
+    return columns
 
 
 def ids_of_columns(block: Block) -> np.ndarray:
     """The inverse of `id_columns`."""
-    count = sum(1 for name in block if name.startswith("id_"))
-    return np.stack([block[f"id_{variant}"] for variant in range(count)])
+    mask = block["in_variants"]
+    ids = np.full((sum(1 for name in block if name.startswith("id_")), len(mask)), -1, dtype=np.int64)
+    for variant, row in enumerate(ids):
+        row[has_bit(mask, variant)] = block[f"id_{variant}"]
+    return ids

@@ -7,9 +7,6 @@ import zlib
 from collections.abc import Sequence
 from typing import BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 from beam_pipelines import http_source
 from beam_pipelines.fsspec_source import FsspecSource
 from beam_pipelines.http_source import HttpSource
@@ -108,6 +105,15 @@ def _remote_size(path: str, retry: RetryOptions) -> int | None:
 
 def _local_size(path: str) -> int:
     try:
-        return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
-    except (BeamIOError, IndexError, OSError):
+        return os.path.getsize(path)
+    except OSError:
         return 0
+
+
+def archive_state(path: str) -> tuple[int, ...]:
+    """Size and time of the last change of a local archive: what tells its content from another's; else nothing."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from beam_pipelines.input_options import InputOptions
+from beam_pipelines.machine import MachineOptions
 from webgraph.link_keys import KEY_BITS
 from webgraph.link_selection import LinkSelection
 from webgraph.split import SplitOptions
@@ -105,3 +106,8 @@ class BuildOptions:
     tolerance: Tolerance = Tolerance()
     partitioning: Partitioning = Partitioning()
     inputs: InputOptions = InputOptions()
+    machine: MachineOptions = MachineOptions()
+
+    def as_json(self) -> dict[str, Any]:
+        """What decides the bytes of the output, besides the archives and how they are parsed."""
+        return {"graph": dataclasses.asdict(self.graph), "tfrecord_shards": self.output.tfrecord_shards}

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from beam_pipelines.parse_archives import REPORT_SUFFIX, parsed_name
+from beam_pipelines.parsed_files import REPORT_SUFFIX, parsed_name
 from beam_pipelines.storage import join, list_files, read_json
 
 _POLL_SECONDS = 0.5

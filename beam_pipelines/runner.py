@@ -34,3 +34,8 @@ def pipeline_options(beam_args: Sequence[str]) -> PipelineOptions:
     # Beam logs every stage of every pipeline at INFO.
     logging.getLogger("apache_beam").setLevel(max(logging.WARNING, logging.getLogger().level))
     return options
+
+
+def is_local_run(beam_args: Sequence[str]) -> bool:
+    """Whether these options mean Beam's runner on this machine."""
+    return PipelineOptions(list(beam_args)).view_as(StandardOptions).runner in _LOCAL_NAMES

@@ -1,21 +1,24 @@
 """Files of a run, on any file system that Beam knows (local, gs://, s3://, hdfs://): whole or not there.
 
 A file is written under a temporary name and renamed, so that a retried or killed worker never leaves half of one.
+Local files need no Beam, which takes seconds to import; it is imported when another file system is named.
 """
 
 import contextlib
 import fcntl
+import glob
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
 from beam_pipelines.keyed_file import read_keyed, write_keyed
+from beam_pipelines.step import Output
+
+_LOCK_SECONDS = 2.0
 
 
 def is_local(path: str) -> bool:
@@ -23,12 +26,14 @@ def is_local(path: str) -> bool:
 
 
 def join(folder: str, *names: str) -> str:
-    return FileSystems.join(folder, *names)
+    return os.path.join(folder, *names) if is_local(folder) else str(_file_systems().join(folder, *names))
 
 
 def open_raw(path: str) -> BinaryIO:
     """Opens a file as stored; Beam does not decompress it."""
-    stream: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    if is_local(path):
+        return open(path, "rb")
+    stream: BinaryIO = _file_systems().open(path, compression_type="uncompressed")
     return stream
 
 
@@ -51,35 +56,42 @@ def read_json(path: str) -> Any:
     return json.loads(read_file(path))
 
 
-def write_keyed_file(path: str, items: Iterable[tuple[int, bytes]]) -> None:
-    """Writes (key, string) pairs, see `keyed_file`, whole."""
+def write_keyed_file(path: str, outputs: Iterable[Output]) -> None:
+    """Writes outputs of steps, see `keyed_file`, whole."""
     with _renamed_when_closed(path) as sink:
-        write_keyed(sink, items)
+        write_keyed(sink, outputs)
 
 
-def read_keyed_file(path: str) -> Iterator[tuple[int, bytes]]:
-    """Yields the (key, string) pairs of a file."""
+def read_keyed_file(path: str) -> Iterator[Output]:
+    """Yields the outputs in a file."""
     with open_raw(path) as source:
         yield from read_keyed(source)
 
 
 def list_files(pattern: str) -> list[str]:
     """Returns the paths that match a glob pattern, sorted."""
-    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+    if is_local(pattern):
+        return sorted(glob.glob(pattern))
+    return sorted(found.path for found in _file_systems().match([pattern])[0].metadata_list)
 
 
 def exists(path: str) -> bool:
-    return bool(FileSystems.exists(path))
+    return os.path.exists(path) if is_local(path) else bool(_file_systems().exists(path))
+
+
+def remove_files(paths: list[str]) -> None:
+    """Removes files that are there."""
+    for path in paths:
+        if is_local(path):
+            os.remove(path)
+    elsewhere = [path for path in paths if not is_local(path)]
+    if elsewhere:
+        _file_systems().delete(elsewhere)
 
 
 def folder_exists(path: str) -> bool:
     """Whether a folder is there; on an object store, whether anything is in it."""
     return os.path.exists(path) if is_local(path) else bool(list_files(join(path, "*")))
-
-
-def remove_file(path: str) -> None:
-    """Removes a file that is there."""
-    FileSystems.delete([path])
 
 
 def make_folder(path: str) -> None:
@@ -93,12 +105,29 @@ def remove_folder(path: str) -> None:
     if is_local(path):
         shutil.rmtree(path, ignore_errors=True)
     elif folder_exists(path):
-        FileSystems.delete([path.rstrip("/") + "/"])
+        _file_systems().delete([path.rstrip("/") + "/"])
+
+
+def list_folder(folder: str) -> list[str]:
+    """Returns the paths of the files and folders in a folder, sorted; on an object store, of the files at any depth."""
+    if is_local(folder):
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder)) if os.path.isdir(folder) else []
+    return list_files(join(folder, "**"))
+
+
+def remove(path: str) -> None:
+    """Removes a file or a folder, if it is there."""
+    if is_local(path) and os.path.isdir(path):
+        remove_folder(path)
+    elif exists(path):
+        remove_files([path])
 
 
 @contextlib.contextmanager
 def only_one(folder: str) -> Iterator[None]:
     """Holds a lock on a local folder, which is made; elsewhere it does nothing.
+
+    Workers of a run that was killed hold its lock until they notice; so it is waited for, a few seconds.
 
     Raises:
       BlockingIOError: another process holds it.
@@ -109,10 +138,21 @@ def only_one(folder: str) -> Iterator[None]:
     os.makedirs(folder, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, time.monotonic() + _LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def publish_folder(source: str, destination: str, *, last: str) -> None:
@@ -123,7 +163,7 @@ def publish_folder(source: str, destination: str, *, last: str) -> None:
     names = [path.rsplit("/", 1)[1] for path in list_files(join(source, "*"))]
     ordered = [name for name in names if name != last] + [last]
     for name in ordered:
-        FileSystems.rename([join(source, name)], [join(destination, name)])
+        _file_systems().rename([join(source, name)], [join(destination, name)])
 
 
 class _renamed_when_closed:  # a context manager, used as a function
@@ -132,16 +172,26 @@ class _renamed_when_closed:  # a context manager, used as a function
         self._temporary = f"{path}.{uuid.uuid4().hex}.tmp"
 
     def __enter__(self) -> BinaryIO:
-        self._sink: BinaryIO = FileSystems.create(
-            self._temporary, mime_type="application/octet-stream", compression_type=CompressionTypes.UNCOMPRESSED
-        )
+        if is_local(self._path):
+            self._sink: BinaryIO = open(self._temporary, "wb")
+        else:
+            self._sink = _file_systems().create(
+                self._temporary, mime_type="application/octet-stream", compression_type="uncompressed"
+            )
         return self._sink
 
     def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
         self._sink.close()
         if exception_type is not None:
-            FileSystems.delete([self._temporary])
+            remove_files([self._temporary])
         elif is_local(self._path):
             os.replace(self._temporary, self._path)
         else:
-            FileSystems.rename([self._temporary], [self._path])
+            _file_systems().rename([self._temporary], [self._path])
+
+
+def _file_systems() -> Any:
+    """Beam's registry of file systems."""
+    from apache_beam.io.filesystems import FileSystems
+
+    return FileSystems

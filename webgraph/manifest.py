@@ -161,8 +161,13 @@ def read_manifest(folder: Path, canonicalizer: str | None = None) -> Manifest:
         raise ManifestError(f"{folder} is no complete graph directory: it has no {MANIFEST_FILE}; build it again.")
     if path.stat().st_size > _MAX_BYTES:
         raise ManifestError(f"{path} has {path.stat().st_size} bytes, more than a manifest's {_MAX_BYTES}.")
+    return parse_manifest(path.read_bytes(), str(path), canonicalizer)
+
+
+def parse_manifest(data: bytes, path: str, canonicalizer: str | None = None) -> Manifest:
+    """Reads the bytes of a manifest; `path` is for messages. Otherwise as `read_manifest`."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is no valid JSON ({error}); build the graph again.") from error
     version = content.get("format_version") if isinstance(content, dict) else None

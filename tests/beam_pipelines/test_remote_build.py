@@ -15,7 +15,7 @@ from beam_pipelines.damage import BuildError
 from beam_pipelines.input_options import InputOptions, RetryOptions
 from beam_pipelines.options import BuildOptions, Tolerance
 from beam_pipelines.parse_archive import ParseOptions
-from beam_pipelines.parse_archives import BLOCKS_SUFFIX, parse_to_files, parsed_name
+from beam_pipelines.parsed_files import BLOCKS_SUFFIX, parse_to_files, parsed_name
 from tests.beam_pipelines import hostile_server as hostile
 from tests.beam_pipelines.graphs import content, options
 from tests.beam_pipelines.hostile_server import Behaviour, Handler, HostileServer

@@ -1,0 +1,127 @@
+"""`OUTPUT/.work`: what a build has done so far, so that the next run of the same build goes on there.
+
+  plan.json      what the files here were made from
+  parsed/        a file of blocks and a report for each archive
+  round-N/       partitions after round N of the degree rule
+  spills/        what the local engine's stages give each other
+  graphs/        graph directories in the making
+  STAGE.done     marks of finished stages; PUBLISH, that all graphs are whole and are getting their final names
+
+Parsed archives are kept as long as they are parsed alike; everything later only while no archive and no option changes.
+"""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import webgraph
+from beam_pipelines import storage
+from beam_pipelines.parse_archive import ParseOptions
+from beam_pipelines.parsed_files import BLOCKS_SUFFIX, REPORT_SUFFIX, parsed_name
+from beam_pipelines.storage import join
+from webgraph.canonical_url import CANONICALIZER
+
+_log = logging.getLogger(__name__)
+_PLAN = "plan.json"
+_PUBLISH = "publish"
+_PARSED = "parsed"
+
+
+class BuildWork:
+    """The work folder of a build.
+
+    Args:
+      folder: where it is, or is to be.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    @property
+    def parsed(self) -> str:
+        return join(self.folder, _PARSED)
+
+    def num_partitions_of(self, archives: Mapping[str, Sequence[int]]) -> int | None:
+        """The number of partitions that was chosen for the same archives before; sizes of remote ones are estimates."""
+        plan = self._plan()
+        if plan is None or plan["archives"] != {path: list(state) for path, state in archives.items()}:
+            return None
+        return int(plan["parse"]["num_partitions"])
+
+    def begin(self, archives: Mapping[str, Sequence[int]], options: ParseOptions, graph: Any) -> None:
+        """Keeps what is here as far as it was made from the same, and removes the rest.
+
+        Args:
+          archives: for each path what tells its content from another: size, and time of change where it is known.
+          options: how archives are parsed.
+          graph: what else decides what the graphs are, as JSON.
+        """
+        parse = {"code": webgraph.__version__, "canonicalizer": CANONICALIZER, **dataclasses.asdict(options)}
+        plan = json.loads(json.dumps({"parse": parse, "graph": graph, "archives": archives}))
+        before = self._plan()
+        if before is None or before["parse"] != plan["parse"]:
+            storage.remove_folder(self.folder)
+        elif before != plan:
+            changed = [path for path, state in before["archives"].items() if plan["archives"].get(path) != state]
+            for path in changed:
+                self._forget(path)
+            self._remove_all_but(_PLAN, _PARSED)
+        for folder in (self.folder, self.parsed):
+            storage.make_folder(folder)
+        if before != plan:
+            storage.write_json(join(self.folder, _PLAN), plan)
+
+    def unparsed(self, paths: Sequence[str]) -> list[str]:
+        """Those of the archives that are still to be parsed: not done, or failed, if nothing was made without them."""
+        is_settled = storage.folder_exists(join(self.folder, "round-0"))
+        found = {path.rpartition("/")[2] for path in storage.list_files(join(self.parsed, f"*{REPORT_SUFFIX}"))}
+        missing = []
+        for path in paths:
+            name = parsed_name(path) + REPORT_SUFFIX
+            if name not in found:
+                missing.append(path)
+            elif not is_settled and storage.read_json(join(self.parsed, name))["failure"]:
+                self._forget(path)
+                missing.append(path)
+        if len(missing) < len(paths):
+            _log.info("parse: %d of %d archives parsed before", len(paths) - len(missing), len(paths))
+        return missing
+
+    def once(self, stage: str, run: Callable[[], None]) -> None:
+        """Runs a stage unless it is done."""
+        mark = join(self.folder, f"{stage}.done")
+        if storage.exists(mark):
+            _log.info("%s: done before", stage)
+            return
+        run()
+        storage.write_file(mark, b"")
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether all graphs are whole, and some may have their final names."""
+        return storage.exists(join(self.folder, _PUBLISH))
+
+    def begin_publishing(self) -> None:
+        storage.write_file(join(self.folder, _PUBLISH), b"")
+
+    def remove(self) -> None:
+        """Removes the folder, the mark of publishing last: until it is gone, the next run only finishes removing."""
+        self._remove_all_but(_PLAN, _PUBLISH)
+        storage.remove_folder(self.folder)
+
+    def _plan(self) -> Any:
+        path = join(self.folder, _PLAN)
+        return storage.read_json(path) if storage.exists(path) else None
+
+    def _forget(self, path: str) -> None:
+        for suffix in (REPORT_SUFFIX, BLOCKS_SUFFIX):
+            file = join(self.parsed, parsed_name(path)) + suffix
+            if storage.exists(file):
+                storage.remove_files([file])
+
+    def _remove_all_but(self, *names: str) -> None:
+        for path in storage.list_folder(self.folder):
+            if path.rstrip("/").rpartition("/")[2] not in names:
+                storage.remove(path)
