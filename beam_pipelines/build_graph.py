@@ -85,6 +85,8 @@ class _Build:
         self._work = BuildWork(join(output, WORK_FOLDER))
 
     def run(self, paths: Sequence[str]) -> BuildReport:
+        if not self._work.is_publishing:
+            _check_free(self._folders, self._options.output.overwrite)
         states = {path: archive_state(path) for path in paths}
         sizes = archive_sizes(paths, self._options.inputs.retry)
         planned = self._options.partitioning.num_partitions or self._work.num_partitions_of(states)

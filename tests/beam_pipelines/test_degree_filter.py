@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from beam_pipelines.capture import Capture
-from beam_pipelines.degree_filter import filter_sources, has_bit, keep_pages, resolve_links, send_links
+from beam_pipelines.degree_filter import filter_sources, has_bit, send_links
+from beam_pipelines.inlink_counter import InlinkCounter
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.merge_pages import MergedPartition, merge_pages
 from beam_pipelines.page_blocks import PageBlocks
@@ -48,15 +49,19 @@ def test_one_round_is_the_rule(num_partitions: int, key_bits: int) -> None:
         for target, block in sent:
             links.setdefault(target, []).append(block)
     for number in pages:
-        resolved, found = resolve_links(pages[number], links.get(number, []))
-        add(found)
-        pages[number], returned, found = keep_pages(number, pages[number], resolved, min_degrees=_MIN_DEGREES)
-        add(found)
-        for source, block in returned:
-            back.setdefault(source, []).append(block)
+        inlinks = InlinkCounter(pages[number], num_variants=len(_MIN_DEGREES))
+        for block in links.get(number, []):
+            inlinks.add(block)
+        kept = inlinks.kept(_MIN_DEGREES)
+        for at, block in enumerate(links.get(number, [])):
+            returned = {"partition": np.array([number]), **inlinks.kept_links(at, block, kept)}
+            back.setdefault(int(block["partition"][0]), []).append(returned)
+        pages[number] = {"url": pages[number]["url"], "kept": kept}
+        add(inlinks.counts)
     filtered = {}
     for number in pages:
-        filtered[number], found = filter_sources(pages[number], back.get(number, []))
+        filtered_pages, filtered_edges, found = filter_sources(pages[number], back.get(number, []))
+        filtered[number] = {**filtered_pages, **filtered_edges}
         add(found)
 
     url_of = {
