@@ -319,6 +319,17 @@ def silence(seconds: float) -> Behaviour:
     return behave
 
 
+def stall(size: int, seconds: float) -> Behaviour:
+    """Sends `size` bytes of what was asked for, and then nothing for a while."""
+
+    def behave(handler: Handler, data: bytes) -> None:
+        _serve(handler, data, stop=size)
+        time.sleep(seconds)
+        handler.close_connection = True
+
+    return behave
+
+
 def redirect(location: str, code: int = 302) -> Behaviour:
     return lambda handler, data: handler.give(code, b"", [("Location", location)])
 

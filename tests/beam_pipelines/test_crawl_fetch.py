@@ -3,9 +3,13 @@
 import argparse
 import gzip
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,6 +178,42 @@ def test_a_stopped_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: P
     assert path.read_bytes() == _FILES[0]
     assert server.log[-1] == ("GET", "/a.gz", "bytes=5000-")
     assert [left.name for left in tmp_path.iterdir()] == ["a.gz"]
+
+
+def test_a_killed_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: Path) -> None:
+    data = b"".join(_FILES * 10)
+    url = server.add("/a.gz", data, hostile.stall(600_000, 60.0), hostile.whole)
+    part = tmp_path / "a.gz.part"
+    code = (
+        "import sys; from beam_pipelines.crawl_fetch import fetch_files; list(fetch_files([sys.argv[1]], sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, url, str(tmp_path)], cwd=Path(__file__).parents[2])
+    try:
+        deadline = time.monotonic() + 60
+        while not part.exists() or part.stat().st_size < 500_000:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "a.gz").exists()
+    arrived = part.stat().st_size
+    assert fetch_file(url, str(tmp_path / "a.gz"), _RETRY).failure == ""
+    assert (tmp_path / "a.gz").read_bytes() == data
+    assert server.log[-1] == ("GET", "/a.gz", f"bytes={arrived}-")
+
+
+def test_a_crawl_in_a_store(tmp_path: Path) -> None:
+    files = fsspec.filesystem("memory")
+    files.pipe(f"/cc/crawl-data/{_NAME}/wat.paths.gz", gzip.compress("\n".join(_PATHS).encode()))
+    files.pipe({f"/cc/{path}": data for path, data in zip(_PATHS, _FILES, strict=True)})
+    try:
+        urls = list_crawl(CrawlOptions(name=_NAME, base="memory://cc/", limit=2), _RETRY)
+        assert urls == [f"memory://cc/{path}" for path in _PATHS[:2]]
+        fetched = list(fetch_files(urls, str(tmp_path), InputOptions(retry=_RETRY)))
+        assert [Path(file.path).read_bytes() for file in fetched] == _FILES[:2]
+    finally:
+        files.store.clear()
 
 
 @pytest.mark.parametrize("left", ["no note", "half a note", "note of another file", "no validator", "too long"])
