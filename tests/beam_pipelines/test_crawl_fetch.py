@@ -3,8 +3,7 @@
 import argparse
 import gzip
 import json
-import subprocess
-import sys
+import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,18 +183,17 @@ def test_a_killed_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: Pa
     data = b"".join(_FILES * 10)
     url = server.add("/a.gz", data, hostile.stall(600_000, 60.0), hostile.whole)
     part = tmp_path / "a.gz.part"
-    code = (
-        "import sys; from beam_pipelines.crawl_fetch import fetch_files; list(fetch_files([sys.argv[1]], sys.argv[2]))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, url, str(tmp_path)], cwd=Path(__file__).parents[2])
+    arguments = (url, str(tmp_path / "a.gz"), RetryOptions())
+    process = multiprocessing.get_context("fork").Process(target=fetch_file, args=arguments)
+    process.start()
     try:
         deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.is_alive() and time.monotonic() < deadline
             time.sleep(0.02)
     finally:
         process.kill()
-        process.wait()
+        process.join()
     assert not (tmp_path / "a.gz").exists()
     arrived = part.stat().st_size
     assert fetch_file(url, str(tmp_path / "a.gz"), _RETRY).failure == ""
