@@ -199,7 +199,7 @@ class WritePart:
         files = []
         for name, data in part_files(layout, part, nodes=content.nodes, **content.splits()):
             write_file(join(folder, name), data)
-            files.append(dataclasses.asdict(describe_file(name, data)))
+            files.append(vars(describe_file(name, data)))
         splits = {
             name: {"rows": rows.num_rows, "history": len(rows.col_tag), "ground_truth": len(rows.gt_tag)}
             for name, rows in content.splits().items()

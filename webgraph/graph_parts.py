@@ -10,9 +10,9 @@ import xxhash
 from webgraph.graph_layout import NODES, GraphLayout, choose_layout
 from webgraph.manifest import FileRecord
 from webgraph.node_block import NodeBlock
-from webgraph.parquet_parts import encode_nodes, encode_rows, slice_rows
+from webgraph.parquet_parts import encode_nodes, encode_rows
 from webgraph.row_block import RowBlock
-from webgraph.tfrecord import count_records, encode_records
+from webgraph.tfrecord import count_records, encode_shards
 
 __all__ = ["GraphLayout", "NodeBlock", "choose_layout", "describe_file", "part_files"]
 
@@ -43,10 +43,13 @@ def part_files(
     for split, block in splits.items():
         yield layout.parquet_file(split, part), encode_rows(block)
     yield layout.parquet_file(NODES, part), encode_nodes(nodes)
-    for split, block in splits.items():
-        for shard in layout.shards_of_part(part):
-            first, last = np.searchsorted(block.row_tag, layout.shard_range(shard)).tolist()
-            yield layout.tfrecord_file(split, shard), encode_records(slice_rows(block, first, last))
+    shards = layout.shards_of_part(part)
+    if shards:
+        ids = layout.shard_limits()[shards.start : shards.stop + 1]
+        for split, block in splits.items():
+            contents = encode_shards(block, np.searchsorted(block.row_tag, ids).tolist())
+            for shard, content in zip(shards, contents, strict=True):
+                yield layout.tfrecord_file(split, shard), content
 
 
 def describe_file(name: str, content: bytes) -> FileRecord:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from webgraph.node_block import NodeBlock
-from webgraph.row_block import RowBlock
+from webgraph.row_block import RowBlock, slice_rows
 
 EDGES_PER_ROW_GROUP = 1_000_000
 NODES_PER_ROW_GROUP = 262_144
@@ -129,18 +129,6 @@ def check_schema(file: pq.ParquetFile, expected: pa.Schema) -> None:
         found = ", ".join(f"{field.name} {field.type}" for field in file.schema_arrow)
         wanted = ", ".join(f"{field.name} {field.type}" for field in expected)
         raise ValueError(f"has the columns {found}, not {wanted}")
-
-
-def slice_rows(block: RowBlock, start: int, stop: int) -> RowBlock:
-    """Rows [start, stop) of a block, by position."""
-    col_offsets, gt_offsets = block.col_offsets[start : stop + 1], block.gt_offsets[start : stop + 1]
-    return RowBlock(
-        row_tag=block.row_tag[start:stop],
-        col_offsets=col_offsets - col_offsets[0],
-        col_tag=block.col_tag[col_offsets[0] : col_offsets[-1]],
-        gt_offsets=gt_offsets - gt_offsets[0],
-        gt_tag=block.gt_tag[gt_offsets[0] : gt_offsets[-1]],
-    )
 
 
 def _row_group_limits(block: RowBlock) -> list[tuple[int, int]]:

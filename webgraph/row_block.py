@@ -69,6 +69,18 @@ class RowBlock:
         return len(self.col_tag) + len(self.gt_tag)
 
 
+def slice_rows(block: RowBlock, start: int, stop: int) -> RowBlock:
+    """Rows [start, stop) of a block, by position."""
+    col_offsets, gt_offsets = block.col_offsets[start : stop + 1], block.gt_offsets[start : stop + 1]
+    return RowBlock(
+        row_tag=block.row_tag[start:stop],
+        col_offsets=col_offsets - col_offsets[0],
+        col_tag=block.col_tag[col_offsets[0] : col_offsets[-1]],
+        gt_offsets=gt_offsets - gt_offsets[0],
+        gt_tag=block.gt_tag[gt_offsets[0] : gt_offsets[-1]],
+    )
+
+
 def _join_offsets(offsets: Sequence[np.ndarray]) -> np.ndarray:
     lengths = np.concatenate([np.diff(part) for part in offsets])
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])

@@ -17,8 +17,7 @@ from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_g
 from webgraph.graph_layout import NODES, SPLITS
 from webgraph.manifest import MANIFEST_FILE
 from webgraph.node_block import NodeBlock
-from webgraph.parquet_parts import slice_rows
-from webgraph.row_block import RowBlock
+from webgraph.row_block import RowBlock, slice_rows
 from webgraph.tfrecord import TFRecordError, read_records
 from webgraph.verify_names import check_ground_truth, check_names, check_split_assignment
 from webgraph.verify_rows import RowScan, check_degrees, check_transpose, scan_split

@@ -1,5 +1,6 @@
 """TFRecords against TensorFlow's own protobuf and reader."""
 
+import itertools
 import struct
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.webgraph.graph_files import row_block
+from webgraph import tfrecord
 from webgraph.example_proto import parse_example
-from webgraph.row_block import RowBlock
+from webgraph.row_block import RowBlock, slice_rows
 from webgraph.tfrecord import TFRecordError, count_records, decode_records, encode_records, masked_crc32c, read_records
 from webgraph.varints import decode_varints, encode_varints
 
@@ -128,3 +130,16 @@ def test_speed() -> None:
     start = time.perf_counter()
     encode_records(block)
     assert rows / (time.perf_counter() - start) > 20_000  # measured 150,000 and more on an idle core
+
+
+@given(_ROWS, st.lists(st.integers(0, 12), max_size=5), st.sampled_from([0, 40, 1 << 20]))
+def test_shards_are_files_of_their_rows(
+    rows: dict[int, tuple[list[int], list[int]]], cuts: list[int], together: int
+) -> None:
+    block = _block(rows)
+    limits = sorted([0, *(min(cut, block.num_rows) for cut in cuts), block.num_rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tfrecord, "EDGES_ENCODED_TOGETHER", together)
+        shards = list(tfrecord.encode_shards(block, limits))
+    expected = [encode_records(slice_rows(block, *pair)) for pair in itertools.pairwise(limits)]
+    assert shards == expected
