@@ -67,7 +67,7 @@ class RunStep(beam.PTransform):
     side: tuple[Any, ...] = ()
     is_grouped: bool = True
 
-    def expand(self, inputs: dict[str, beam.PCollection]) -> Any:
+    def expand(self, inputs: Any) -> Any:
         if self.is_grouped:
             named = [values | f"Name-{name}" >> beam.ParDo(_Name(name)) for name, values in inputs.items()]
             groups = named | "Join" >> beam.Flatten() | "GroupByKey" >> beam.GroupByKey()

@@ -7,7 +7,7 @@ manifest; the manifest itself comes later and last.
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -83,7 +83,7 @@ class SampleKeys:
         yield Output(SAMPLES, 0, encode_block({"key": pa.array(sample, type=pa.large_binary())}))
 
 
-def range_limits(samples: Sequence[bytes], num_ranges: int) -> list[bytes]:
+def range_limits(samples: Iterable[bytes], num_ranges: int) -> list[bytes]:
     """The keys at which ranges begin, from all that `SampleKeys` gave out."""
     return node_ids.choose_range_limits((decode_block(data)["key"].to_pylist() for data in samples), num_ranges)
 
