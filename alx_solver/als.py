@@ -19,7 +19,7 @@ from alx_solver.initialization import TableName, initial_table
 from alx_solver.linear_solvers import make_linear_solver
 from alx_solver.mesh import make_mesh, put_sharded
 from alx_solver.objective import Objective, make_objective
-from alx_solver.options import BatchOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
 from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.regularization import RegularizationRule
 from alx_solver.side import Side, make_side
@@ -69,6 +69,7 @@ class AlsTrainer:
         precision: Precision | None = None,
         batches: BatchOptions | None = None,
         devices: Sequence[jax.Device] | None = None,
+        exchange: ExchangeOptions | None = None,
     ) -> None:
         """Lays the matrix out on the devices; both half-steps compile at their first use.
 
@@ -79,6 +80,7 @@ class AlsTrainer:
             precision: number formats; None means float32 tables.
             batches: tile shapes; None means the defaults.
             devices: None means all of the default backend.
+            exchange: limits of the exchange that `solver` names; None means none.
 
         Raises:
             ValueError: a matrix without entries.
@@ -90,10 +92,10 @@ class AlsTrainer:
         self.solver = solver or SolverOptions()
         self.precision = precision or Precision()
         self.batches = batches or BatchOptions()
+        self.exchange = exchange or ExchangeOptions()
         self.mesh = make_mesh(devices)
         self.table_dtype = jnp.dtype(self.precision.table)
         self._solve_precision = jax.lax.Precision[self.precision.solve.upper()]
-        self._exchange = make_exchange(self.solver.exchange)
         transposed = matrix.transpose()
         self.row_ranges = balanced_ranges(matrix.row_lengths, self.mesh.size)
         self.col_ranges = balanced_ranges(transposed.row_lengths, self.mesh.size)
@@ -101,9 +103,9 @@ class AlsTrainer:
         self.col_side = self._side(transposed, self.col_ranges, self.row_ranges)
         self._objective = make_objective(
             self.mesh,
-            self._exchange,
+            self.row_side.plan.device,
             unobserved_weight=hyperparameters.unobserved_weight,
-            padding_position=self._exchange.padding_position(self.col_ranges),
+            padding_position=self.row_side.plan.padding_position,
             row_ridge=self._ridge(matrix, self.row_ranges),
             col_ridge=self._ridge(transposed, self.col_ranges),
             precision=self._solve_precision,
@@ -117,7 +119,9 @@ class AlsTrainer:
             matrix,
             row_ranges,
             col_ranges,
-            exchange=self._exchange,
+            exchange=make_exchange(options.exchange),
+            exchange_options=self.exchange,
+            table_dtypes=(self.table_dtype, self.table_dtype),
             solver=make_linear_solver(
                 options.linear_solver,
                 steps=options.cg_steps,
@@ -169,7 +173,7 @@ class AlsTrainer:
 
     def objective(self, state: AlsState) -> Objective:
         """Value of the objective at a state, with its parts."""
-        return self._objective(state.row_table, state.col_table, self.row_side.batches)
+        return self._objective(state.row_table, state.col_table, self.row_side.batches, self.row_side.exchange_arrays)
 
     def row_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_rows dim"]:
         """The row table on the host, without padding."""
@@ -214,6 +218,8 @@ class AlsTrainer:
                 hyperparameters=self.hyperparameters,
                 solver=self.solver,
                 batches=self.batches,
+                exchange=self.exchange,
+                table_dtype=self.table_dtype,
                 precision=self._solve_precision,
             )
         return self._fold_in(state.col_table)

@@ -43,7 +43,7 @@ class WholeTiles(NamedTuple):
     weights: Float32[Any, "devices tiles rows width"] | None  # confidences; None if binary
     rows: Int32[Any, "devices tiles rows"]  # local rows; padding is the shard's zero row
     lengths: Int32[Any, "devices tiles rows"]  # n_r; 0 at padding
-    num_tiles: Int32[Any, " devices"]  # tiles that hold any row; the rest of a device's tiles is padding
+    first_tile: Int32[Any, "devices stages_and_1"]  # tiles of stage s: first_tile[s] .. first_tile[s + 1] - 1
 
 
 class CutTiles(NamedTuple):
@@ -55,6 +55,7 @@ class CutTiles(NamedTuple):
     first_tile: Int32[Any, "devices groups_and_1"]  # tiles of group g: first_tile[g] .. first_tile[g + 1] - 1
     rows: Int32[Any, "devices groups slots"]
     lengths: Int32[Any, "devices groups slots"]
+    first_group: Int32[Any, "devices stages_and_1"]  # groups of stage s: first_group[s] .. first_group[s + 1] - 1
 
 
 class DenseBatches(NamedTuple):
@@ -62,21 +63,30 @@ class DenseBatches(NamedTuple):
 
     whole: tuple[WholeTiles, ...]
     cut: CutTiles | None
-    # Local row -> index into all slots flattened, whole classes first, then the cut groups, then one zero row.
+    # Local row -> index into all slots flattened: whole classes, then the cut groups, then the summed ones, then zero.
     positions: Int32[Any, "devices capacity"]
+    summed: CutTiles | None = None  # entries by the owner of their column, see `summed_rows`
 
     @property
     def stored_entries(self) -> int:
         """Entries of all tiles on all devices, padding included."""
-        return sum(tiles.ids.size for tiles in self.whole) + (0 if self.cut is None else self.cut.ids.size)
+        cut = sum(tiles.ids.size for tiles in (self.cut, self.summed) if tiles is not None)
+        return sum(tiles.ids.size for tiles in self.whole) + cut
 
 
-class _Entries(NamedTuple):
+class Entries(NamedTuple):
     """A matrix whose column ids are already positions of embeddings, and the number that pads them."""
 
     matrix: CsrMatrix
     positions: Int[np.ndarray, " entries"]
     padding: int
+
+
+class RowStages(NamedTuple):
+    """The stage of the half-step in which each row is solved."""
+
+    stage: Int[np.ndarray, " rows"]
+    num_stages: int
 
 
 def dense_batches(
@@ -86,6 +96,8 @@ def dense_batches(
     *,
     padding_position: int,
     options: BatchOptions,
+    stages: RowStages | None = None,
+    summed_rows: Int64[np.ndarray, " summed"] | None = None,
 ) -> DenseBatches:
     """Lays the rows of a matrix out in tiles.
 
@@ -95,67 +107,92 @@ def dense_batches(
         entry_positions: for each entry of `matrix`, where its embedding stands in what the exchange gathers.
         padding_position: a position that holds a zero embedding.
         options: tile shapes.
+        stages: in which stage each row is solved; None means one stage.
+        summed_rows: ascending ids of rows that get slots after all others but no tiles, see `summed_rows`.
 
     Returns:
         The tiles; every row with entries is in exactly one slot.
     """
-    lengths = matrix.row_lengths
+    lengths = matrix.row_lengths.copy()
+    if summed_rows is not None:
+        lengths[summed_rows] = 0
+    stages = stages or RowStages(np.zeros(matrix.num_rows, np.int64), 1)
     widths = options.widths or choose_widths(
         lengths, num_widths=options.num_widths, max_width=options.max_width, min_saving=MIN_WIDTH_SAVING
     )
     row_class = np.searchsorted(np.array(widths), lengths)  # len(widths): to be cut
     owners = ranges.owners(np.arange(ranges.num_rows))
-    entries = _Entries(matrix, entry_positions, padding_position)
+    entries = Entries(matrix, entry_positions, padding_position)
 
     slots = np.full((ranges.num_devices, ranges.capacity), -1, np.int64)
     first_slot, whole = 0, []
     for index, width in enumerate(widths):
         rows = np.flatnonzero((row_class == index) & (lengths > 0))
         if len(rows):
-            tiles, slot = _whole_tiles(entries, rows, owners[rows], ranges, width, options)
+            tiles, slot = _whole_tiles(entries, rows, owners[rows], ranges, width, options, stages)
             slots[owners[rows], rows - ranges.starts[owners[rows]]] = first_slot + slot
             first_slot += tiles.rows[0].size
             whole.append(tiles)
     cut, rows = None, np.flatnonzero(row_class == len(widths))
     if len(rows):
-        cut, slot = _cut_tiles(entries, rows, owners[rows], ranges, options)
+        cut, slot = cut_tiles(entries, rows, owners[rows], ranges, options, stages)
         slots[owners[rows], rows - ranges.starts[owners[rows]]] = first_slot + slot
         first_slot += cut.rows[0].size
+    if summed_rows is not None and len(summed_rows):
+        slot = np.arange(len(summed_rows))
+        slots[owners[summed_rows], summed_rows - ranges.starts[owners[summed_rows]]] = first_slot + slot
+        groups, group_slots = group_shape(len(summed_rows), options.cut_slots)
+        first_slot += groups * group_slots
     return DenseBatches(tuple(whole), cut, np.where(slots < 0, first_slot, slots).astype(np.int32))
 
 
 def _whole_tiles(
-    entries: _Entries,
+    entries: Entries,
     rows: Int64[np.ndarray, " rows"],
     owners: Int64[np.ndarray, " rows"],
     ranges: RowRanges,
     width: int,
     options: BatchOptions,
+    stages: RowStages,
 ) -> tuple[WholeTiles, Int64[np.ndarray, " rows"]]:
     """The tiles of one width, and each row's slot among its device's slots of this width."""
-    rank, counts = _rank_within(owners, ranges.num_devices)
+    cell, rank, counts = _cells(owners, stages.stage[rows], ranges.num_devices, stages.num_stages)
     tile_rows = max(1, min(options.tile_entries // width, options.max_tile_rows))
-    num_tiles = _ceil_div(int(counts.max()), tile_rows)
-    tile_rows = _ceil_div(int(counts.max()), num_tiles)  # even tiles: the last one is as full as the others
-    slot = owners * (num_tiles * tile_rows) + rank
+    tile_rows = _ceil_div(int(counts.max()), _ceil_div(int(counts.max()), tile_rows))  # even tiles, all about full
+    first_tile = _starts(-(-counts // tile_rows))
+    num_tiles = int(first_tile[:, -1].max())
+    local_slot = first_tile[:, :-1].reshape(-1)[cell] * tile_rows + rank
+    slot = owners * (num_tiles * tile_rows) + local_slot
     shape = (ranges.num_devices, num_tiles, tile_rows)
     ids, weights = _fill(entries, rows, slot * width, (*shape, width))
-    filled = (-(-counts // tile_rows)).astype(np.int32)
-    return WholeTiles(ids, weights, *_rows_and_lengths(entries.matrix, rows, slot, ranges, shape), filled), rank
+    described = _rows_and_lengths(entries.matrix, rows, slot, ranges, shape)
+    return WholeTiles(ids, weights, *described, first_tile.astype(np.int32)), local_slot
 
 
-def _cut_tiles(
-    entries: _Entries,
+def cut_tiles(
+    entries: Entries,
     rows: Int64[np.ndarray, " rows"],
     owners: Int64[np.ndarray, " rows"],
     ranges: RowRanges,
     options: BatchOptions,
+    stages: RowStages,
 ) -> tuple[CutTiles, Int64[np.ndarray, " rows"]]:
-    """The tiles of the rows that are cut, and each row's slot among its device's cut slots."""
+    """The tiles of the rows that are cut, and each row's slot among its device's cut slots.
+
+    Args:
+        entries: of all rows.
+        rows: ascending ids of those that are cut.
+        owners: of these rows.
+        ranges: of all rows.
+        options: tile shapes.
+        stages: of all rows; they ascend with the rows of a device.
+    """
     width, num_devices = options.cut_width, ranges.num_devices
-    rank, counts = _rank_within(owners, num_devices)
-    num_slots = int(min(options.cut_slots, counts.max()))
-    num_groups = _ceil_div(int(counts.max()), num_slots)
+    cell, rank, counts = _cells(owners, stages.stage[rows], num_devices, stages.num_stages)
+    num_slots = group_shape(int(counts.max()), options.cut_slots)[1]
+    first_group = _starts(-(-counts // num_slots))
+    num_groups = int(first_group[:, -1].max())
+    rank = first_group[:, :-1].reshape(-1)[cell] * num_slots + rank
     tile_dense_rows = max(1, options.tile_entries // width)
 
     dense_rows = -(-entries.matrix.row_lengths[rows] // width)
@@ -174,11 +211,12 @@ def _cut_tiles(
     segment_ids[_ramps(first_dense_row, dense_rows)] = np.repeat(rank % num_slots, dense_rows)
     slot = owners * (num_groups * num_slots) + rank
     described = _rows_and_lengths(entries.matrix, rows, slot, ranges, (num_devices, num_groups, num_slots))
-    return CutTiles(ids, weights, segment_ids.reshape(shape), first_tile.astype(np.int32), *described), rank
+    firsts = first_tile.astype(np.int32), first_group.astype(np.int32)
+    return CutTiles(ids, weights, segment_ids.reshape(shape), firsts[0], *described, firsts[1]), rank
 
 
 def _fill(
-    entries: _Entries, rows: Int64[np.ndarray, " rows"], starts: Int64[np.ndarray, " rows"], shape: tuple[int, ...]
+    entries: Entries, rows: Int64[np.ndarray, " rows"], starts: Int64[np.ndarray, " rows"], shape: tuple[int, ...]
 ) -> tuple[Int32[np.ndarray, "devices tiles slots width"], Float32[np.ndarray, "devices tiles slots width"] | None]:
     """Writes the entries of each row from its start on in a flat array of `shape`; the rest is padding."""
     lengths = entries.matrix.row_lengths[rows]
@@ -207,12 +245,25 @@ def _rows_and_lengths(
     return local_rows.reshape(shape), lengths.reshape(shape)
 
 
-def _rank_within(
-    owners: Int64[np.ndarray, " rows"], num_devices: int
-) -> tuple[Int64[np.ndarray, " rows"], Int64[np.ndarray, " devices"]]:
-    """Rank of each row among those of its owner (`owners` ascends), and how many each device owns."""
-    counts = np.bincount(owners, minlength=num_devices).astype(np.int64)
-    return np.arange(len(owners)) - _exclusive_cumsum(counts)[owners], counts
+def group_shape(rows: int, most_slots: int) -> tuple[int, int]:
+    """Groups, and slots of each, for rows that are solved together: even groups of at most `most_slots`."""
+    groups = -(-rows // most_slots)
+    return groups, -(-rows // max(1, groups))
+
+
+def _cells(
+    owners: Int64[np.ndarray, " rows"], stage: Int[np.ndarray, " rows"], num_devices: int, num_stages: int
+) -> tuple[Int64[np.ndarray, " rows"], Int64[np.ndarray, " rows"], Int64[np.ndarray, "devices stages"]]:
+    """Each row's cell (owner, stage), its rank there, and the rows of each cell; cells ascend with the rows."""
+    cell = owners * num_stages + stage
+    counts = np.bincount(cell, minlength=num_devices * num_stages).astype(np.int64)
+    rank = np.arange(len(owners)) - _exclusive_cumsum(counts)[cell]
+    return cell, rank, counts.reshape(num_devices, num_stages)
+
+
+def _starts(counts: Int64[np.ndarray, "devices stages"]) -> Int64[np.ndarray, "devices stages_and_1"]:
+    """First number of each stage if the numbers of a device count through its stages; then their number."""
+    return np.concatenate([np.zeros((len(counts), 1), np.int64), np.cumsum(counts, axis=1)], axis=1)
 
 
 def _ramps(starts: Int64[np.ndarray, " rows"], lengths: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " entries"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.linear_solvers import make_linear_solver
-from alx_solver.options import BatchOptions, Hyperparameters, SolverOptions
+from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, SolverOptions
 from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.regularization import RegularizationRule
 from alx_solver.side import make_side, zero_table
@@ -31,6 +31,8 @@ class FoldIn:
         hyperparameters: Hyperparameters,
         solver: SolverOptions,
         batches: BatchOptions,
+        exchange: ExchangeOptions,
+        table_dtype: jnp.dtype,
         precision: jax.lax.Precision,
     ) -> None:
         """Plans the half-step.
@@ -42,6 +44,8 @@ class FoldIn:
             hyperparameters: of the model.
             solver: `fold_in_*` and `exchange` are read.
             batches: tile shapes.
+            exchange: its limits.
+            table_dtype: of the column table.
             precision: of matrix products.
 
         Raises:
@@ -68,6 +72,8 @@ class FoldIn:
             balanced_ranges(history.row_lengths, mesh.size),
             col_ranges,
             exchange=make_exchange(solver.exchange),
+            exchange_options=exchange,
+            table_dtypes=(jnp.dtype(jnp.float32), table_dtype),
             solver=linear_solver,
             rule=RegularizationRule.of(hyperparameters, history.num_cols, plain=plain),
             batches=batches,

@@ -10,6 +10,7 @@ A row belongs to the device that solves it, so solutions do not travel.
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +18,18 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32, Int32
 
 from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
-from alx_solver.exchange import Exchange
+from alx_solver.exchange import DeviceExchange
+from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
 from alx_solver.linear_solvers import LinearSolver
 from alx_solver.mesh import REPLICATED, SHARDED
 from alx_solver.normal_operator import NormalOperator
 from alx_solver.observed import CutEntries, ObservedEntries, WholeEntries
 from alx_solver.regularization import RegularizationRule
+from alx_solver.summed_rows import summed_entries, summed_start
 
 OperatorOf = Callable[[ObservedEntries, Int32[Array, " rows"]], NormalOperator]
-HalfStepFunction = Callable[[jax.Array, jax.Array, DenseBatches, RegularizationRule], jax.Array]
+HalfStepFunction = Callable[[jax.Array, jax.Array, DenseBatches, Any, RegularizationRule], jax.Array]
 
 
 def gather_rows(table: Float[Array, "table dim"], positions: Int32[Array, "..."]) -> Float32[Array, "... dim"]:
@@ -54,7 +57,7 @@ class ShardSolver:
         precision: of matrix products.
     """
 
-    exchange: Exchange
+    exchange: DeviceExchange
     solver: LinearSolver
     precision: jax.lax.Precision
 
@@ -63,30 +66,49 @@ class ShardSolver:
         row_shard: Float[Array, "capacity dim"],
         col_shard: Float[Array, "col_capacity dim"],
         stacked: DenseBatches,
+        stacked_arrays: Any,
         rule: RegularizationRule,
     ) -> Float[Array, "capacity dim"]:
-        """The solved row shard, in the row shard's type. `stacked` has a leading axis of length 1 (this device)."""
+        """The solved row shard, in the row shard's type.
+
+        `stacked` and the exchange's arrays have a leading axis of length 1 (this device).
+        """
         batches: DenseBatches = jax.tree.map(lambda array: array[0], stacked)
+        arrays = jax.tree.map(lambda array: array[0], stacked_arrays)
         background = rule.unobserved_weight * sharded_gramian(col_shard, self.precision)
-        collected = self.exchange.collect(col_shard)
 
         def operator(observed: ObservedEntries, lengths: Int32[Array, " rows"]) -> NormalOperator:
             return NormalOperator(observed, background, rule(lengths.astype(jnp.float32)), self.precision)
 
-        solved = [self._solve_whole(tiles, row_shard, collected, operator) for tiles in batches.whole]
-        if batches.cut is not None:
-            solved.append(self._solve_cut(batches.cut, row_shard, collected, operator))
-        solved.append(jnp.zeros((1, row_shard.shape[-1]), row_shard.dtype))  # what rows without entries get
-        flat = jnp.concatenate(solved)  # [slots + 1, dim]
+        def solve_stage(stage: Int32[Array, ""], collected: Float[Array, "table dim"], solved: list) -> list:
+            done = [
+                self._solve_whole(tiles, stage, row_shard, collected, operator, into)
+                for tiles, into in zip(batches.whole, solved, strict=False)
+            ]
+            if batches.cut is not None:
+                done.append(self._solve_cut(batches.cut, stage, row_shard, collected, operator, solved[-1]))
+            return done
+
+        dim = row_shard.shape[-1]
+        shapes = [tiles.rows.shape for tiles in batches.whole]
+        shapes += [] if batches.cut is None else [batches.cut.rows.shape]
+        empty = [jnp.zeros((*shape, dim), row_shard.dtype) for shape in shapes]
+        solved = over_stages(self.exchange, col_shard, arrays, solve_stage, empty)
+        if batches.summed is not None:
+            solved.append(self._solve_summed(batches.summed, row_shard, col_shard, operator))
+        solved.append(jnp.zeros((1, dim), row_shard.dtype))  # what rows without entries get
+        flat = jnp.concatenate([each.reshape(-1, dim) for each in solved])  # [slots + 1, dim]
         return flat.at[batches.positions].get(mode="promise_in_bounds")
 
     def _solve_whole(
         self,
         tiles: WholeTiles,
+        stage: Int32[Array, ""],
         row_shard: Float[Array, "capacity dim"],
         collected: Float[Array, "table dim"],
         operator: OperatorOf,
-    ) -> Float[Array, "slots dim"]:
+        solved: Float[Array, "tiles rows dim"],
+    ) -> Float[Array, "tiles rows dim"]:
         def solve_tile(
             index: Int32[Array, ""], solved: Float[Array, "tiles rows dim"]
         ) -> Float[Array, "tiles rows dim"]:
@@ -96,28 +118,48 @@ class ShardSolver:
             solution = self.solver.solve(operator(observed, tiles.lengths[index]), start)
             return solved.at[index].set(solution.astype(solved.dtype))
 
-        dim = row_shard.shape[-1]
-        solved = jnp.zeros((*tiles.rows.shape, dim), row_shard.dtype)
-        return jax.lax.fori_loop(0, tiles.num_tiles, solve_tile, solved).reshape(-1, dim)
+        return jax.lax.fori_loop(tiles.first_tile[stage], tiles.first_tile[stage + 1], solve_tile, solved)
 
     def _solve_cut(
         self,
         cut: CutTiles,
+        stage: Int32[Array, ""],
         row_shard: Float[Array, "capacity dim"],
         collected: Float[Array, "table dim"],
         operator: OperatorOf,
-    ) -> Float[Array, "slots dim"]:
+        solved: Float[Array, "groups slots dim"],
+    ) -> Float[Array, "groups slots dim"]:
         tile = tile_of_cut(cut, collected, self.precision)
-        dim = row_shard.shape[-1]
+
+        def solve_group(
+            group: Int32[Array, ""], solved: Float[Array, "groups slots dim"]
+        ) -> Float[Array, "groups slots dim"]:
+            first, last, rows = cut.first_tile[group], cut.first_tile[group + 1], cut.rows[group]
+            observed = CutEntries(tile, first, last, rows.shape[0], row_shard.shape[-1])
+            solution = self.solver.solve(operator(observed, cut.lengths[group]), gather_rows(row_shard, rows))
+            return solved.at[group].set(solution.astype(solved.dtype))
+
+        return jax.lax.fori_loop(cut.first_group[stage], cut.first_group[stage + 1], solve_group, solved)
+
+    def _solve_summed(
+        self,
+        summed: CutTiles,
+        row_shard: Float[Array, "capacity dim"],
+        col_shard: Float[Array, "col_capacity dim"],
+        operator: OperatorOf,
+    ) -> Float[Array, "slots dim"]:
+        """All devices solve all these rows, each from its own columns' entries and the others' sums."""
+        tile = tile_of_cut(summed, col_shard, self.precision)
 
         def solve_group(group: tuple[Array, Array, Array, Array]) -> Float[Array, "slots dim"]:
             first, last, rows, lengths = group
-            observed = CutEntries(tile, first, last, rows.shape[0], dim)
-            solution = self.solver.solve(operator(observed, lengths), gather_rows(row_shard, rows))
+            own = CutEntries(tile, first, last, rows.shape[0], row_shard.shape[-1])
+            observed = summed_entries(own, self.solver, self.precision)
+            solution = self.solver.solve(operator(observed, lengths), summed_start(row_shard, rows, self.solver))
             return solution.astype(row_shard.dtype)
 
-        groups = (cut.first_tile[:-1], cut.first_tile[1:], cut.rows, cut.lengths)
-        return jax.lax.map(solve_group, groups).reshape(-1, dim)
+        groups = (summed.first_tile[:-1], summed.first_tile[1:], summed.rows, summed.lengths)
+        return jax.lax.map(solve_group, groups)
 
 
 @functools.lru_cache(maxsize=64)
@@ -125,13 +167,13 @@ def make_half_step(mesh: Mesh, shard_solver: ShardSolver) -> HalfStepFunction:
     """The half-step over a mesh, compiled at its first use with each set of shapes and shared by all trainers.
 
     Returns:
-        A function (row_table, col_table, batches, rule) -> row_table over sharded arrays; the given row table is
-        donated.
+        A function (row_table, col_table, batches, exchange arrays, rule) -> row_table over sharded arrays; the given
+        row table is donated.
     """
     sharded = jax.shard_map(
         shard_solver,
         mesh=mesh,
-        in_specs=(SHARDED, SHARDED, SHARDED, REPLICATED),
+        in_specs=(SHARDED, SHARDED, SHARDED, SHARDED, REPLICATED),
         out_specs=SHARDED,
         check_vma=False,
     )

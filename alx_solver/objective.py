@@ -10,6 +10,7 @@ Rows without entries count too: their embeddings are zero after a half-step, but
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,9 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Float32, Int32
 
 from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
-from alx_solver.exchange import Exchange
+from alx_solver.exchange import DeviceExchange
+from alx_solver.exchange.moves import sum_of_single
+from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
 from alx_solver.half_step import gather_rows, tile_of_cut
 from alx_solver.mesh import REPLICATED, SHARDED
@@ -39,7 +42,7 @@ class Objective:
 class _ShardErrors:
     """The entries' part of the objective on one device, and the gramians, inside `shard_map`."""
 
-    exchange: Exchange
+    exchange: DeviceExchange
     precision: jax.lax.Precision
     padding_position: int
 
@@ -48,47 +51,94 @@ class _ShardErrors:
         row_shard: Float[Array, "capacity dim"],
         col_shard: Float[Array, "col_capacity dim"],
         stacked: DenseBatches,
+        stacked_arrays: Any,
     ) -> tuple[Float32[Array, "1 tiles"], Float32[Array, "dim dim"], Float32[Array, "dim dim"]]:
         """Squared errors of every tile of this device, and both gramians."""
         batches: DenseBatches = jax.tree.map(lambda array: array[0], stacked)
-        collected = self.exchange.collect(col_shard)
-        sums = [self._whole(tiles, row_shard, collected) for tiles in batches.whole]
-        if batches.cut is not None:
-            sums.append(self._cut(batches.cut, row_shard, collected))
+        arrays = jax.tree.map(lambda array: array[0], stacked_arrays)
+        cut = [] if batches.cut is None else [batches.cut]
+
+        def add_stage(stage: Int32[Array, ""], collected: Float[Array, "table dim"], sums: list) -> list:
+            whole = [
+                self._whole(tiles, stage, row_shard, collected, into)
+                for tiles, into in zip(batches.whole, sums, strict=False)
+            ]
+            return whole + [self._cut(tiles, stage, row_shard, collected, sums[-1]) for tiles in cut]
+
+        num_tiles = [tiles.ids.shape[0] for tiles in batches.whole] + [tiles.ids.shape[0] for tiles in cut]
+        empty = [jnp.zeros(number, jnp.float32) for number in num_tiles]
+        sums = over_stages(self.exchange, col_shard, arrays, add_stage, empty)
+        if batches.summed is not None:
+            sums.append(self._summed(batches.summed, row_shard, col_shard))
         errors = jnp.concatenate([*sums, jnp.zeros(1, jnp.float32)])
         return errors[None], sharded_gramian(row_shard, self.precision), sharded_gramian(col_shard, self.precision)
 
     def _squared_errors(
-        self, entries: WholeEntries, embeddings: Float32[Array, "rows dim"], ids: Int32[Array, "rows width"]
+        self,
+        entries: WholeEntries,
+        embeddings: Float32[Array, "rows dim"],
+        ids: Int32[Array, "rows width"],
+        padding: int,
     ) -> Float32[Array, ""]:
         """Sum of c (1 - w.h)^2 over the entries that are not padding."""
         errors = 1.0 - entries.predict(embeddings)
-        return jnp.sum(jnp.where(ids != self.padding_position, entries.weighted(errors * errors), 0.0))
+        return jnp.sum(jnp.where(ids != padding, entries.weighted(errors * errors), 0.0))
 
     def _whole(
-        self, tiles: WholeTiles, row_shard: Float[Array, "capacity dim"], collected: Float[Array, "table dim"]
+        self,
+        tiles: WholeTiles,
+        stage: Int32[Array, ""],
+        row_shard: Float[Array, "capacity dim"],
+        collected: Float[Array, "table dim"],
+        sums: Float32[Array, " tiles"],
     ) -> Float32[Array, " tiles"]:
-        def tile_errors(tile: tuple[Array, Array | None, Array]) -> Float32[Array, ""]:
-            ids, weights, rows = tile
+        def add_tile(index: Int32[Array, ""], sums: Float32[Array, " tiles"]) -> Float32[Array, " tiles"]:
+            ids, weights = tiles.ids[index], None if tiles.weights is None else tiles.weights[index]
             entries = WholeEntries(gather_rows(collected, ids), weights, self.precision)
-            return self._squared_errors(entries, gather_rows(row_shard, rows), ids)
+            rows = gather_rows(row_shard, tiles.rows[index])
+            return sums.at[index].set(self._squared_errors(entries, rows, ids, self.padding_position))
 
-        return jax.lax.map(tile_errors, (tiles.ids, tiles.weights, tiles.rows))
+        return jax.lax.fori_loop(tiles.first_tile[stage], tiles.first_tile[stage + 1], add_tile, sums)
 
     def _cut(
-        self, cut: CutTiles, row_shard: Float[Array, "capacity dim"], collected: Float[Array, "table dim"]
+        self,
+        cut: CutTiles,
+        stage: Int32[Array, ""],
+        row_shard: Float[Array, "capacity dim"],
+        collected: Float[Array, "table dim"],
+        sums: Float32[Array, " tiles"],
     ) -> Float32[Array, " tiles"]:
-        tile_at = tile_of_cut(cut, collected, self.precision)
-        indices = jnp.arange(cut.ids.shape[0], dtype=jnp.int32)
-        groups = jnp.searchsorted(cut.first_tile, indices, side="right").astype(jnp.int32) - 1
-        groups = jnp.minimum(groups, cut.rows.shape[0] - 1)  # tiles after the last group are all padding
+        tile_at, group_of = tile_of_cut(cut, collected, self.precision), _group_of_tiles(cut)
+
+        def add_tile(index: Int32[Array, ""], sums: Float32[Array, " tiles"]) -> Float32[Array, " tiles"]:
+            entries, segment_ids = tile_at(index)
+            rows = gather_rows(row_shard, cut.rows[group_of[index]][segment_ids])
+            return sums.at[index].set(self._squared_errors(entries, rows, cut.ids[index], self.padding_position))
+
+        first, last = cut.first_tile[cut.first_group[stage]], cut.first_tile[cut.first_group[stage + 1]]
+        return jax.lax.fori_loop(first, last, add_tile, sums)
+
+    def _summed(
+        self, summed: CutTiles, row_shard: Float[Array, "capacity dim"], col_shard: Float[Array, "col_capacity dim"]
+    ) -> Float32[Array, " tiles"]:
+        """Errors at this device's columns of the rows that move partial sums; their embeddings come to all devices."""
+        tile_at, group_of = tile_of_cut(summed, col_shard, self.precision), _group_of_tiles(summed)
+        own = row_shard.at[summed.rows.reshape(-1)].get(mode="promise_in_bounds")
+        every = sum_of_single(own).astype(jnp.float32).reshape(*summed.rows.shape, -1)
 
         def tile_errors(index: Int32[Array, ""]) -> Float32[Array, ""]:
             entries, segment_ids = tile_at(index)
-            embeddings = gather_rows(row_shard, cut.rows[groups[index]][segment_ids])
-            return self._squared_errors(entries, embeddings, cut.ids[index])
+            rows = every[group_of[index]][segment_ids]
+            return self._squared_errors(entries, rows, summed.ids[index], col_shard.shape[0] - 1)
 
-        return jax.lax.map(tile_errors, indices)
+        return jax.lax.map(tile_errors, jnp.arange(summed.ids.shape[0], dtype=jnp.int32))
+
+
+def _group_of_tiles(cut: CutTiles) -> Int32[Array, " tiles"]:
+    """The group of every tile; tiles after the last group are all padding."""
+    indices = jnp.arange(cut.ids.shape[0], dtype=jnp.int32)
+    groups = jnp.searchsorted(cut.first_tile, indices, side="right").astype(jnp.int32) - 1
+    return jnp.minimum(groups, cut.rows.shape[0] - 1)
 
 
 @jax.jit
@@ -99,13 +149,13 @@ def _weighted_norms(table: Float[Array, "padded dim"], ridge: Float32[Array, " p
 
 @functools.lru_cache(maxsize=64)
 def _make_errors_and_gramians(
-    mesh: Mesh, exchange: Exchange, precision: jax.lax.Precision, padding_position: int
-) -> Callable[[jax.Array, jax.Array, DenseBatches], tuple[jax.Array, jax.Array, jax.Array]]:
+    mesh: Mesh, exchange: DeviceExchange, precision: jax.lax.Precision, padding_position: int
+) -> Callable[[jax.Array, jax.Array, DenseBatches, Any], tuple[jax.Array, jax.Array, jax.Array]]:
     return jax.jit(
         jax.shard_map(
             _ShardErrors(exchange, precision, padding_position),
             mesh=mesh,
-            in_specs=(SHARDED, SHARDED, SHARDED),
+            in_specs=(SHARDED, SHARDED, SHARDED, SHARDED),
             out_specs=(SHARDED, REPLICATED, REPLICATED),
             check_vma=False,
         )
@@ -114,33 +164,34 @@ def _make_errors_and_gramians(
 
 def make_objective(
     mesh: Mesh,
-    exchange: Exchange,
+    exchange: DeviceExchange,
     *,
     unobserved_weight: float,
     padding_position: int,
     row_ridge: jax.Array,
     col_ridge: jax.Array,
     precision: jax.lax.Precision,
-) -> Callable[[jax.Array, jax.Array, DenseBatches], Objective]:
+) -> Callable[[jax.Array, jax.Array, DenseBatches, Any], Objective]:
     """The compiled objective.
 
     Args:
         mesh: the devices.
         exchange: brings the columns' embeddings.
         unobserved_weight: alpha.
-        padding_position: `exchange.padding_position` of the columns.
+        padding_position: of the exchange's plan.
         row_ridge: lambda_r at every row of the stored row table, [padded_rows] (anything at padding).
         col_ridge: the same of the columns.
         precision: of the matrix products.
 
     Returns:
-        A function (row_table, col_table, row batches) -> `Objective`. Sums over tiles and gramians are float64.
+        A function (row_table, col_table, row batches, exchange arrays) -> `Objective`. Sums over tiles and
+        gramians are float64.
     """
 
     errors_and_gramians = _make_errors_and_gramians(mesh, exchange, precision, padding_position)
 
-    def objective(row_table: jax.Array, col_table: jax.Array, batches: DenseBatches) -> Objective:
-        errors, row_gramian, col_gramian = errors_and_gramians(row_table, col_table, batches)
+    def objective(row_table: jax.Array, col_table: jax.Array, batches: DenseBatches, arrays: Any) -> Objective:
+        errors, row_gramian, col_gramian = errors_and_gramians(row_table, col_table, batches, arrays)
         norms = (_weighted_norms(row_table, row_ridge), _weighted_norms(col_table, col_ridge))
         observed = float(np.sum(np.asarray(errors), dtype=np.float64))
         product = np.asarray(row_gramian, np.float64) * np.asarray(col_gramian, np.float64)

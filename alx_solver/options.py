@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg")
-EXCHANGES = ("table",)
+EXCHANGES = ("auto", "table", "routed", "partial", "original")
 TABLE_DTYPES = ("float32", "bfloat16")
 SOLVE_PRECISIONS = ("default", "high", "highest")
 FOLD_IN_REGULARIZATIONS = ("training", "plain")
@@ -94,6 +94,32 @@ class SolverOptions:
         for name in ("tolerance", "fold_in_tolerance"):
             value = getattr(self, name)
             _require(value is None or 0 < value < 1, f"{name} must be in (0, 1), got {value}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExchangeOptions:
+    """Limits of the exchange named by `SolverOptions.exchange`; see `docs/exchange.md`.
+
+    Attributes:
+        memory_fraction: embeddings of other devices' columns that a device may hold at once, those on their way
+            included, as a fraction of the column table; None means as many as are needed. `routed` and `auto` keep
+            to it by solving the rows in stages.
+        summed_min_length: rows of at least so many entries move partial sums; None lets the exchange decide (`auto`:
+            by the cost model, `partial`: all rows, the others: none).
+        plan_cache: folder in which plans are kept by digest of matrix and options; None means none.
+
+    Raises:
+        ValueError: a number outside its range.
+    """
+
+    memory_fraction: float | None = None
+    summed_min_length: int | None = None
+    plan_cache: str | None = None
+
+    def __post_init__(self) -> None:
+        fraction, length = self.memory_fraction, self.summed_min_length
+        _require(fraction is None or 0 < fraction <= 1, f"memory_fraction must be in (0, 1], got {fraction}")
+        _require(length is None or length >= 1, f"summed_min_length must be at least 1, got {length}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,10 @@ from jaxtyping import Int, Int64, Shaped
 # A row costs its solve whatever its length: about as much as this many entries (measured at d = 128).
 _ROW_COST_ENTRIES = 24
 
+# Rows weigh at least this share of the mean row, so that shards of a table stay even where lengths are not: the fullest
+# shard sets everybody's capacity, and its owner sends most.
+_ROW_COST_SHARE = 0.5
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RowRanges:
@@ -51,6 +55,10 @@ class RowRanges:
         """The device that owns each id."""
         return np.searchsorted(self.starts, ids, side="right") - 1
 
+    def owners_of_all(self) -> Int64[np.ndarray, " rows"]:
+        """The device that owns each row."""
+        return np.repeat(np.arange(self.num_devices), np.diff(self.starts))
+
     def positions(self, ids: Int[np.ndarray, " ids"]) -> Int64[np.ndarray, " ids"]:
         """Row of the stored table at which each id stands."""
         owners = self.owners(ids)
@@ -75,15 +83,17 @@ class RowRanges:
 
 
 def balanced_ranges(row_lengths: Int64[np.ndarray, " rows"], num_devices: int) -> RowRanges:
-    """Contiguous ranges of about equal work.
+    """Contiguous ranges that balance entries and rows.
 
-    Work of a row is its entries and a constant. A range may be empty where there are fewer rows than devices.
+    A row weighs its entries and a constant. A range may be empty where there are fewer rows than devices.
 
     Args:
         row_lengths: entries of each row.
         num_devices: M, at least 1.
     """
-    work = np.concatenate([[0], np.cumsum(row_lengths + _ROW_COST_ENTRIES)])
+    mean = int(row_lengths.mean()) if len(row_lengths) else 0
+    row_cost = max(_ROW_COST_ENTRIES, int(_ROW_COST_SHARE * mean))
+    work = np.concatenate([[0], np.cumsum(row_lengths + row_cost)])
     targets = work[-1] * np.arange(1, num_devices) / num_devices
     inner = np.clip(np.searchsorted(work, targets), 0, len(row_lengths))
     starts = np.concatenate([[0], inner, [len(row_lengths)]]).astype(np.int64)

@@ -1,20 +1,23 @@
 """One side of the training: the rows of a matrix laid out for their half-step, on a mesh."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from alx_solver.csr import CsrMatrix
-from alx_solver.dense_batching import DenseBatches, dense_batches
-from alx_solver.exchange import Exchange
+from alx_solver.dense_batching import DenseBatches, RowStages, dense_batches
+from alx_solver.exchange import Exchange, ExchangePlan, ExchangeRequest
 from alx_solver.half_step import HalfStepFunction, ShardSolver, make_half_step
 from alx_solver.linear_solvers import LinearSolver
 from alx_solver.mesh import put_sharded
-from alx_solver.options import BatchOptions
+from alx_solver.options import BatchOptions, ExchangeOptions
 from alx_solver.ownership import RowRanges
 from alx_solver.regularization import RegularizationRule
+from alx_solver.summed_bytes import SummedRowCost
+from alx_solver.summed_rows import summed_tiles
 
 # Rows of a tile where each needs a dim x dim matrix: 32 of 128 x 128 float32 are 2 MB.
 _MATRIX_TILE_ENTRIES = 32 * 128 * 128
@@ -27,6 +30,8 @@ class Side:
     Attributes:
         ranges: owners of the rows that it solves.
         batches: their tiles, on the devices.
+        plan: of the exchange, on the host.
+        exchange_arrays: what the exchange needs on the devices.
         rule: their lambda_r.
         half_step: the compiled function.
         stored_entries: entries of all tiles, padding included.
@@ -34,13 +39,15 @@ class Side:
 
     ranges: RowRanges
     batches: DenseBatches
+    plan: ExchangePlan
+    exchange_arrays: Any
     rule: RegularizationRule
     half_step: HalfStepFunction
     stored_entries: int
 
     def solve(self, row_table: jax.Array, col_table: jax.Array) -> jax.Array:
         """The row table solved given the column table; the given row table's memory is taken."""
-        return self.half_step(row_table, col_table, self.batches, self.rule)
+        return self.half_step(row_table, col_table, self.batches, self.exchange_arrays, self.rule)
 
 
 def make_side(
@@ -50,6 +57,8 @@ def make_side(
     col_ranges: RowRanges,
     *,
     exchange: Exchange,
+    exchange_options: ExchangeOptions,
+    table_dtypes: tuple[jnp.dtype, jnp.dtype],
     solver: LinearSolver,
     rule: RegularizationRule,
     batches: BatchOptions,
@@ -64,6 +73,8 @@ def make_side(
         row_ranges: owners of its rows.
         col_ranges: owners of its columns.
         exchange: brings the columns' embeddings.
+        exchange_options: its limits.
+        table_dtypes: of the row table and of the column table.
         solver: of the linear systems; one that forms matrices gets tiles of fewer rows.
         rule: lambda_r of its rows.
         batches: tile shapes.
@@ -75,15 +86,36 @@ def make_side(
         batches = dataclasses.replace(
             batches, max_tile_rows=min(batches.max_tile_rows, rows), cut_slots=min(batches.cut_slots, rows)
         )
+    plan = exchange.plan(
+        ExchangeRequest(
+            matrix=matrix,
+            row_ranges=row_ranges,
+            col_ranges=col_ranges,
+            embedding_bytes=dim * table_dtypes[1].itemsize,
+            summed_row_cost=SummedRowCost.of(solver, dim, table_dtypes[0].itemsize, batches.cut_slots),
+            options=exchange_options,
+        )
+    )
     planned = dense_batches(
         matrix,
         row_ranges,
-        exchange.entry_positions(matrix, row_ranges, col_ranges),
-        padding_position=exchange.padding_position(col_ranges),
+        plan.entry_positions,
+        padding_position=plan.padding_position,
         options=batches,
+        stages=RowStages(plan.row_stage, plan.device.num_stages),
+        summed_rows=plan.summed_rows,
     )
-    half_step = make_half_step(mesh, ShardSolver(exchange, solver, precision))
-    return Side(row_ranges, put_sharded(mesh, planned), rule, half_step, planned.stored_entries)
+    if len(plan.summed_rows):
+        planned = planned._replace(summed=summed_tiles(matrix, plan.summed_rows, row_ranges, col_ranges, batches))
+    return Side(
+        ranges=row_ranges,
+        batches=put_sharded(mesh, planned),
+        plan=dataclasses.replace(plan, arrays=(), entry_positions=plan.entry_positions[:0]),
+        exchange_arrays=put_sharded(mesh, plan.arrays),
+        rule=rule,
+        half_step=make_half_step(mesh, ShardSolver(plan.device, solver, precision)),
+        stored_entries=planned.stored_entries,
+    )
 
 
 def zero_table(mesh: Mesh, ranges: RowRanges, dim: int, dtype: jnp.dtype) -> jax.Array:

@@ -5,41 +5,60 @@ Right where the table fits in a device's memory and most of it is needed there.
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int32
 
-from alx_solver.csr import CsrMatrix
-from alx_solver.mesh import AXIS
-from alx_solver.ownership import RowRanges
+from alx_solver.exchange.interface import ExchangePlan, ExchangeRequest
+from alx_solver.exchange.moves import gather_table
+
+
+@dataclasses.dataclass(frozen=True)
+class TableOnDevice:
+    """The whole table on every device."""
+
+    num_stages: int = 1
+
+    def collect(self, col_shard: Float[jax.Array, "capacity dim"], arrays: Any) -> Float[jax.Array, "collected dim"]:
+        """The stored table."""
+        del arrays
+        return gather_table(col_shard)
+
+    def fetch(
+        self, col_shard: Float[jax.Array, "capacity dim"], arrays: Any, stage: Int32[Array, ""]
+    ) -> Float[jax.Array, "incoming dim"]:
+        """Nothing: there is one stage."""
+        del arrays, stage
+        return col_shard[:0]
+
+    def store(
+        self, collected: Float[jax.Array, "collected dim"], incoming: Float[jax.Array, "incoming dim"]
+    ) -> Float[jax.Array, "collected dim"]:
+        """The table as it is."""
+        del incoming
+        return collected
 
 
 @dataclasses.dataclass(frozen=True)
 class TableExchange:
-    """The whole table on every device."""
+    """Plans nothing but positions in the stored table, padding included, the same on every device."""
 
     name: ClassVar[str] = "table"
 
-    def entry_positions(
-        self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges
-    ) -> Int[np.ndarray, " entries"]:
-        """Positions in the stored table, padding included, the same on every device."""
-        del row_ranges
-        every_col = col_ranges.positions(np.arange(col_ranges.num_rows)).astype(np.int32)
-        return every_col[matrix.indices]
-
-    def padding_position(self, col_ranges: RowRanges) -> int:
-        """The last row of the first shard."""
-        return col_ranges.zero_row
-
-    def collect(self, col_shard: Float[jax.Array, "capacity dim"]) -> Float[jax.Array, "collected dim"]:
-        """The stored table. bfloat16 travels as uint16, since a CPU build would promote it to float32."""
-        if jax.lax.axis_size(AXIS) == 1:
-            return col_shard
-        if col_shard.dtype != jnp.bfloat16:
-            return jax.lax.all_gather(col_shard, AXIS, tiled=True)
-        bits = jax.lax.bitcast_convert_type(col_shard, jnp.uint16)
-        return jax.lax.bitcast_convert_type(jax.lax.all_gather(bits, AXIS, tiled=True), jnp.bfloat16)
+    def plan(self, request: ExchangeRequest) -> ExchangePlan:
+        cols = request.col_ranges
+        every_col = cols.positions(np.arange(cols.num_rows)).astype(np.int32)
+        others = (cols.num_devices - 1) * cols.capacity
+        return ExchangePlan(
+            name=self.name,
+            device=TableOnDevice(),
+            arrays=(),
+            entry_positions=every_col[request.matrix.indices],
+            padding_position=cols.zero_row,
+            summed_rows=np.zeros(0, np.int64),
+            row_stage=np.zeros(request.matrix.num_rows, np.int32),
+            moved_bytes={"table": float(others * request.embedding_bytes)},
+            held_rows=others,
+        )

@@ -1,0 +1,52 @@
+"""Moving embeddings between devices, inside `shard_map`; what is only moved travels as its bits.
+
+A CPU build promotes collectives of bfloat16 to float32; bitcast to uint16, the program itself shows two bytes.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, Shaped
+
+from alx_solver.exchange.rounds import Round
+from alx_solver.mesh import AXIS
+
+
+def as_bits(embeddings: Float[Array, "rows dim"]) -> Shaped[Array, "rows dim"]:
+    """bfloat16 as uint16; float32 as it is."""
+    return jax.lax.bitcast_convert_type(embeddings, jnp.uint16) if embeddings.dtype == jnp.bfloat16 else embeddings
+
+
+def from_bits(bits: Shaped[Array, "rows dim"], dtype: jnp.dtype) -> Float[Array, "rows dim"]:
+    """The inverse of `as_bits`."""
+    return jax.lax.bitcast_convert_type(bits, jnp.bfloat16) if dtype == jnp.bfloat16 else bits
+
+
+def gather_table(shard: Float[Array, "capacity dim"]) -> Float[Array, "padded dim"]:
+    """The whole stored table."""
+    if jax.lax.axis_size(AXIS) == 1:
+        return shard
+    return from_bits(jax.lax.all_gather(as_bits(shard), AXIS, tiled=True), shard.dtype)
+
+
+def permute_rows(
+    shard: Float[Array, "capacity dim"], send: Int32[Array, " places"], rounds: tuple[Round, ...]
+) -> list[Float[Array, "received dim"]]:
+    """What this device receives in each round.
+
+    Args:
+        shard: of the table, on this device.
+        send: local row that this device puts at each place, of all rounds one after the other.
+        rounds: who sends to whom.
+    """
+    received, first = [], 0
+    for capacity, pairs in rounds:
+        rows = shard.at[send[first : first + capacity]].get(mode="promise_in_bounds")
+        moved = jax.lax.ppermute(as_bits(rows), AXIS, pairs)
+        received.append(from_bits(moved, shard.dtype))
+        first += capacity
+    return received
+
+
+def sum_of_single(embeddings: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
+    """Sum over devices of which all but one hold zeros, exact and in the embeddings' own bytes."""
+    return from_bits(jax.lax.psum(as_bits(embeddings), AXIS), embeddings.dtype)
