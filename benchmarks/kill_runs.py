@@ -5,11 +5,10 @@
 The first, undisturbed build gives the bytes to compare with and how long each stage takes. Then, for each moment: the
 build is started in a session of its own, its whole process group gets SIGKILL, and the same command runs to its end.
 Moments are spread evenly over the whole duration (`--even`), and evenly inside parse, shuffle and write (`--per-
-stage`), counted from when the stage was seen to begin. The renames take about a millisecond together, so for those a
-loop waits for the k-th finished graph to appear and kills then; what was there after the kill says whether it hit. A
-stage is told by the files in OUTPUT/.work. Recorded for each: the stage, what the kill left, seconds and log of the
-second run, files that were not made anew in it (same inode and time as before), and whether the result is byte for byte
-the same.
+stage`), counted from when the stage was seen to begin. The renames take about a millisecond together; for kills between
+them, `strace` (which must be installed) delays each rename of a graph by half a second. A stage is told by the files in
+OUTPUT/.work. Recorded for each: the stage, what the kill left, seconds and log of the second run, files that were not
+made anew in it (same inode and time as before), and whether the result is byte for byte the same.
 """
 
 import argparse
@@ -21,10 +20,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from benchmarks.environment import environment
 
 STAGES = ("start", "parse", "shuffle", "write", "rename")
 _POLL_SECONDS = 0.02
+_RENAME_MICROSECONDS = 500_000
 _TIMEOUT_SECONDS = 1800
 
 
@@ -42,7 +41,7 @@ def stage_of(output: Path) -> str:
         return "rename"
     if (work / "graphs").exists():
         return "write"
-    if (work / "round-0").exists():
+    if (work / "round-0").exists() or (work / "spills").exists():
         return "shuffle"
     return "parse" if (work / "parsed").exists() else "start"
 
@@ -121,8 +120,8 @@ class Killing:
         self.expected = digests(self.output)
         return seconds
 
-    def _start(self, name: str) -> Build:
-        return Build([*self._command, "--output", str(self.output)], self._scratch / f"{name}.log")
+    def _start(self, name: str, prefix: Sequence[str] = ()) -> Build:
+        return Build([*prefix, *self._command, "--output", str(self.output)], self._scratch / f"{name}.log")
 
     def at_second(self, seconds: float) -> dict[str, Any]:
         """Kills so long after the start."""
@@ -139,20 +138,20 @@ class Killing:
         return self._killed(stage, wait)
 
     def at_rename(self, number: int) -> dict[str, Any]:
-        """Kills when so many graphs have their final names."""
-        folders = [str(self.output / name) for name in self.expected if self.expected[name] == "folder"]
+        """Kills when so many graphs have their final names, and the next is being renamed."""
+        graphs = [name for name, digest in self.expected.items() if digest == "folder" and "/" not in name]
+        slow = ["strace", "-f", "--seccomp-bpf", "-qq", "-o", str(self._scratch / "strace.log"), "-e", "trace=rename"]
+        slow += ["-e", f"inject=rename:delay_enter={_RENAME_MICROSECONDS}"]
+        slow += [option for name in graphs for option in ("-P", str(self.output / ".work" / "graphs" / name))]
 
         def wait(build: Build) -> None:
-            _wait(build, lambda: stage_of(self.output) in ("write", "rename"))
-            with _busy(build):
-                while build.process.returncode is None and sum(map(os.path.exists, folders)) < number:
-                    pass
+            _wait(build, lambda: sum((self.output / name).exists() for name in graphs) >= number)
 
-        return self._killed("rename", wait)
+        return self._killed("rename", wait, slow)
 
-    def _killed(self, aim: str, wait: Callable[[Build], None]) -> dict[str, Any]:
+    def _killed(self, aim: str, wait: Callable[[Build], None], prefix: Sequence[str] = ()) -> dict[str, Any]:
         shutil.rmtree(self.output, ignore_errors=True)
-        build = self._start("killed")
+        build = self._start("killed", prefix)
         wait(build)
         age = build.kill()
         stage, left = stage_of(self.output), files_in_work(self.output)
@@ -192,13 +191,6 @@ def _wait(build: Build, reached: Callable[[], bool]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-@contextlib.contextmanager
-def _busy(build: Build) -> Any:
-    """Waits for the process in a thread, so that a loop that must be fast need not ask."""
-    threading.Thread(target=build.process.wait, daemon=True).start()
-    yield
-
-
 def main() -> None:
     at = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -226,7 +218,7 @@ def main() -> None:
     moments += [lambda n=n: killing.at_second(seconds * (n + 0.5) / arguments.even) for n in range(arguments.even)]
     for stage in ("parse", "shuffle", "write"):
         moments += [lambda s=stage, n=n: killing.inside(s, (n + 0.5) / count) for n in range(count)]
-    moments += [lambda n=n: _until_hit(lambda: killing.at_rename(1 + n * 5 // max(1, count - 1))) for n in range(count)]
+    moments += [lambda n=n: killing.at_rename(1 + n * 4 // max(1, count - 1)) for n in range(count)]
     for moment in moments:
         results["kills"].append(moment())
         arguments.output.write_text(json.dumps(results, indent=1) + "\n")
@@ -238,15 +230,6 @@ def main() -> None:
     shutil.rmtree(arguments.scratch)
     hits = Counter(kill["stage"] for kill in results["kills"])
     print(f"kills by stage: {dict(hits)}; all equal: {all(kill['bytes_equal'] for kill in results['kills'])}")
-
-
-def _until_hit(attempt: Callable[[], dict[str, Any]], most: int = 8) -> dict[str, Any]:
-    """The renames are short: tries until the kill came between the first and the end."""
-    for number in range(1, most + 1):
-        found = attempt()
-        if found["stage"] == "rename" or number == most:
-            return {**found, "attempts": number}
-    raise AssertionError("unreachable")
 
 
 if __name__ == "__main__":
