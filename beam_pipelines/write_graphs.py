@@ -28,6 +28,10 @@ from beam_pipelines.write_steps import (
 )
 
 
+def _same(sample: tuple[int, bytes]) -> tuple[int, bytes]:
+    return sample
+
+
 @dataclasses.dataclass
 class _NumberNodes(beam.PTransform):
     """Partitions, as keys, to the ids for partitions and the URLs for parts."""
@@ -39,6 +43,7 @@ class _NumberNodes(beam.PTransform):
         sampled = {INPUT: partitions} | "SampleKeys" >> RunStep(SampleKeys(self.folder, self.plan), is_grouped=False)
         limits = (
             sampled[SAMPLES]
+            | "TypeSamples" >> beam.Map(_same).with_output_types(tuple[int, bytes])  # for a key coder all runners know
             | "GatherSamples" >> beam.GroupByKey()
             | "Samples" >> beam.Values()
             | "ChooseLimits" >> beam.Map(range_limits, self.plan.num_ranges)
