@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_FLAGS ?=
+FLINK := .flink
 
-.PHONY: help env demo test test-slow test-gpu lint format types lock clean
+.PHONY: help env demo test test-slow test-gpu flink flink-test lint format types lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -31,6 +32,21 @@ test-slow: env ## the slow tests
 test-gpu: env ## the tests that need a GPU
 	$(BIN)/python -m pytest -m gpu
 
+flink: $(FLINK)/.made ## Flink and Beam's job server, in .flink, with the hashes that are pinned; needs Maven and Java 17
+
+$(FLINK)/.made: requirements/flink.lock deploy/flink/pom.xml deploy/flink/jars.sha256 $(VENV)/.made
+	rm -rf $(FLINK)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --target $(FLINK)/flink \
+	  --require-hashes --requirement requirements/flink.lock
+	mvn --quiet --batch-mode --file deploy/flink/pom.xml -DoutputFolder=$(abspath $(FLINK)) dependency:copy-dependencies
+	cd $(FLINK)/jars && sha256sum --quiet --strict --check $(abspath deploy/flink/jars.sha256)
+	mvn --quiet --batch-mode --file deploy/flink/pom.xml -DoutputFolder=$(abspath $(FLINK)) package
+	rm -r $(FLINK)/jars $(FLINK)/maven
+	touch $@
+
+flink-test: env flink ## a build on a Flink cluster of several processes, and with one of them killed
+	$(BIN)/python -m pytest -m flink tests/flink
+
 lint: env ## ruff: lint and format check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -53,4 +69,4 @@ lock: env ## pin all dependencies anew, with hashes and without index addresses
 	  --no-emit-index-url --no-header --output-file requirements/uv.lock
 
 clean: ## what was made here
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(FLINK) $(DEMO) build dist *.egg-info
