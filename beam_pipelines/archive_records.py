@@ -7,7 +7,7 @@ Both end in empty lines. After damage, reading goes on at the next line that beg
 
 import dataclasses
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import BinaryIO
 
 from beam_pipelines.archive_segments import Segment, read_segments
@@ -24,25 +24,49 @@ _ARC_LINE = re.compile(
 )
 _RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
 _RESYNC_OVERLAP = 1 << 13
-_COMMON_NAMES = {
-    name: name.lower()
-    for name in (
-        "WARC-Type",
-        "WARC-Target-URI",
-        "WARC-Date",
-        "WARC-Record-ID",
-        "WARC-Refers-To",
-        "Content-Type",
-        "Content-Length",
-    )
+_FOLD = (b" ", b"\t")
+_LINE_STARTS = {
+    name.lower(): f"\n{name}: ".encode()
+    for name in ("WARC-Type", "WARC-Target-URI", "WARC-Date", "Content-Type", "Content-Length")
 }
+"""How nearly all writers spell the headers that are read here."""
+
+
+class WarcHeaders(Mapping[str, str]):
+    """The headers of a WARC record, by lower-case name; the first of a name counts.
+
+    The usual ones are found where they stand, and only what is spelled in another way is parsed: a quarter of the time.
+
+    Args:
+      head: the record from `WARC/` to the empty line.
+    """
+
+    __slots__ = ("_head",)
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+
+    def __getitem__(self, name: str) -> str:
+        start = _LINE_STARTS.get(name)
+        at = self._head.find(start) if start else -1
+        if start and at >= 0:
+            end = self._head.find(b"\n", at + len(start))
+            if end >= 0 and self._head[end + 1 : end + 2] not in _FOLD:
+                return self._head[at + len(start) : end].decode("utf-8", "replace").strip()
+        return _parse_warc_headers(self._head)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_parse_warc_headers(self._head))
+
+    def __len__(self) -> int:
+        return len(_parse_warc_headers(self._head))
 
 
 @dataclasses.dataclass(slots=True)
 class Record:
     """A whole record. `headers` has lower-case names; an ARC record has those of the equal WARC response."""
 
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     raw_bytes: int
 
@@ -84,10 +108,12 @@ def _whole_member(segment: Segment) -> Record | None:
     header_end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
     if header_end < 0 or not data.startswith(_WARC):
         return None
-    headers = _parse_warc_headers(data[:header_end])
+    headers = WarcHeaders(data[: header_end + 2])
     length = _content_length(headers)
+    if length is None or length > MAX_RECORD_BYTES:
+        return None
     body_start = header_end + 4
-    if length is None or data[body_start + length :].strip(b"\r\n") or body_start + length > len(data):
+    if body_start + length > len(data) or data[body_start + length :].strip(b"\r\n"):
         return None
     return Record(headers, data[body_start : body_start + length], segment.raw_bytes)
 
@@ -203,7 +229,7 @@ class _Framer:
         yield self._skip("garbage")
         return True
 
-    def _header(self) -> "tuple[dict[str, str], int] | str":
+    def _header(self) -> "tuple[Mapping[str, str], int] | str":
         """Returns (headers, where the body starts), "more" where bytes are missing, or "garbage"."""
         head = self._buffer[:MAX_HEADER_BYTES]
         if not head or (len(head) < len(_WARC) and _WARC.startswith(bytes(head))):
@@ -213,7 +239,7 @@ class _Framer:
             end = re.search(rb"\r?\n\r?\n", head)
             if end is None:
                 return "garbage" if is_full else "more"
-            return _parse_warc_headers(bytes(head[: end.start()])), end.end()
+            return WarcHeaders(bytes(head[: end.start()])), end.end()
         line_end = head.find(b"\n")
         if line_end < 0:
             return "garbage" if is_full or not re.match(rb"[a-zA-Z][a-zA-Z0-9+.-]*:", head) else "more"
@@ -227,12 +253,12 @@ def _parse_warc_headers(head: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     name = ""
     for line in head.decode("utf-8", "replace").split("\n")[1:]:
-        if line[:1] in (" ", "\t"):
+        if line.startswith((" ", "\t")):
             if name:
                 headers[name] = f"{headers[name]} {line.strip()}".strip()
             continue
         written, colon, value = line.partition(":")
-        name = (_COMMON_NAMES.get(written) or written.strip().lower()) if colon else ""
+        name = written.strip().lower() if colon else ""
         if name:
             headers.setdefault(name, value.strip())
     return headers
@@ -249,6 +275,6 @@ def _parse_arc_line(line: bytes) -> dict[str, str]:
     }
 
 
-def _content_length(headers: dict[str, str]) -> int | None:
+def _content_length(headers: Mapping[str, str]) -> int | None:
     value = headers.get("content-length", "")
     return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None

@@ -16,7 +16,9 @@ import zstandard
 from zlib_ng import zlib_ng
 
 SEGMENT_BYTES = 1 << 20
-_READ_BYTES = 1 << 16
+_READ_BYTES = 1 << 18
+_FED_BYTES = 1 << 12
+"""Compressed bytes a member is given at first. Most members are smaller, and what is given is copied twice."""
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_PIECE_BYTES = 256
@@ -58,57 +60,72 @@ def read_segments(stream: BinaryIO) -> Iterator[Segment]:
 
 
 class _GzipReader:
-    """Splits a gzip file into members. Bytes read and not yet decompressed are `_buffer`."""
+    """Splits a gzip file into members. Bytes read and not yet decompressed are `_buffer`, from `_at` on."""
 
     def __init__(self, stream: BinaryIO, head: bytes) -> None:
         self._stream = stream
         self._buffer = head
+        self._at = 0
 
     def segments(self) -> Iterator[Segment]:
-        while self._buffer or self._fill():
-            if len(self._buffer) < len(_GZIP_MAGIC) and self._fill():
+        while self._at < len(self._buffer) or self._fill():
+            if len(self._buffer) - self._at < len(_GZIP_MAGIC) and self._fill():
                 continue
-            if self._buffer.startswith(_GZIP_MAGIC):
+            if self._buffer.startswith(_GZIP_MAGIC, self._at):
                 yield from self._member()
             else:
-                yield self._skip_to_next_member(0, "garbage_between_members")
+                yield self._skip_to_next_member(b"", 0, "garbage_between_members")
 
     def _fill(self) -> bool:
         more = self._stream.read(_READ_BYTES)
-        self._buffer = self._buffer + more if self._buffer else more
+        self._buffer = self._buffer[self._at :] + more
+        self._at = 0
         return bool(more)
 
     def _member(self) -> Iterator[Segment]:
+        """One member, as one segment if it is not larger than a segment may be."""
         decompressor = zlib_ng.decompressobj(_GZIP_WINDOW)
-        consumed, starts = b"", True  # `consumed`: this member's bytes, kept to search them after damage
+        parts: list[bytes] = []
+        length = raw_bytes = 0  # of `parts`
+        silent = b""  # bytes that gave no output yet, kept to search them after damage
+        starts, fed = True, _FED_BYTES
         while True:
-            given = self._buffer
+            given = self._buffer[self._at : self._at + fed]
             try:
-                data = decompressor.decompress(given, SEGMENT_BYTES)
+                data = decompressor.decompress(given, SEGMENT_BYTES - length)
             except zlib_ng.error:  # type: ignore[misc]  # an exception class, typed as a function in its stub
-                self._buffer = consumed + given
-                yield self._skip_to_next_member(1, "bad_gzip_member")
+                if parts:
+                    yield Segment(b"".join(parts), raw_bytes, starts)
+                yield self._skip_to_next_member(silent, 1, "bad_gzip_member")
                 return
-            self._buffer = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
-            used = len(given) - len(self._buffer)
+            used = len(given) - len(decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail)
+            self._at += used
             if data or decompressor.eof:
-                yield Segment(data, used + len(consumed), starts, decompressor.eof)
-                consumed, starts = b"", False
+                parts.append(data)
+                length += len(data)
+                raw_bytes += used + len(silent)
+                silent = b""
+                if decompressor.eof or length == SEGMENT_BYTES:
+                    yield Segment(b"".join(parts), raw_bytes, starts, decompressor.eof)
+                    parts, length, raw_bytes, starts = [], 0, 0, False
             else:
-                consumed += given[:used]
-                if len(consumed) > SEGMENT_BYTES:  # a gzip header without an end
-                    self._buffer = consumed + self._buffer
-                    yield self._skip_to_next_member(1, "bad_gzip_member")
+                silent += given[:used]
+                if len(silent) > SEGMENT_BYTES:  # a gzip header without an end
+                    yield self._skip_to_next_member(silent, 1, "bad_gzip_member")
                     return
             if decompressor.eof:
                 return
-            if not self._buffer and not self._fill():
-                yield Segment(b"", len(consumed), damage="truncated_gzip_member")
+            fed = min(4 * fed, _READ_BYTES)
+            if self._at == len(self._buffer) and not self._fill():
+                if parts:
+                    yield Segment(b"".join(parts), raw_bytes, starts)
+                yield Segment(b"", len(silent), damage="truncated_gzip_member")
                 return
 
-    def _skip_to_next_member(self, start: int, damage: str) -> Segment:
-        """Drops bytes up to the next gzip header at or after `start`."""
-        skipped = 0
+    def _skip_to_next_member(self, before: bytes, start: int, damage: str) -> Segment:
+        """Drops bytes up to the next gzip header at or after `start`; `before` stands before the buffer again."""
+        self._buffer = before + self._buffer[self._at :]
+        self._at = skipped = 0
         while True:
             at = self._buffer.find(_GZIP_MAGIC, start)
             if at >= 0:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
-from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from beam_pipelines.link_resolver import BASE, NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
 from webgraph.canonical_url import BaseUrl
 from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
@@ -43,6 +43,7 @@ class PageBlocks:
         self._resolver = LinkResolver(self._masks)
         self._urls: list[bytes] = []
         self._pages: array[int] = array("q")
+        self._bases: array[int] = array("q")
         self._lengths: array[int] = array("q")
         self._links: array[int] = array("q")
 
@@ -54,6 +55,7 @@ class PageBlocks:
         base = (BaseUrl.parse(capture.base, page) or page) if capture.base else page
         links = self._resolver.resolve(capture.hrefs, base)
         self._pages.append(self._resolver.add(page.href))
+        self._bases.append(self._resolver.add(base.href))
         self._urls.append(page.href.encode())
         self._lengths.append(len(links))
         self._links.extend(links)
@@ -67,22 +69,25 @@ class PageBlocks:
 
     def take(self) -> Iterator[tuple[int, Block]]:
         """Yields (partition, block) for all captures since the last call."""
+        if not self._urls:
+            return
         digests, masks = self._resolver.table()
         key, check = keys_of_digests(digests, key_bits=self._key_bits)
-        page = np.array(self._pages, dtype=np.int64)
-        lengths = np.array(self._lengths, dtype=np.int64)
-        links = np.array(self._links, dtype=np.int64)
+        page = np.array(self._pages)
         urls = pa.array(self._urls, type=pa.large_binary())
-        self._start()
-        capture, link = self._distinct_links(page, lengths, links)
-        num_links = np.bincount(capture, minlength=len(page))
-        first_link = np.cumsum(num_links) - num_links
         partition = partition_of(key[page], self._num_partitions)
-        order = np.argsort(partition, kind="stable")  # once, so that many partitions cost no more than few
-        numbers, starts = np.unique(partition[order], return_index=True)
-        for number, captures in zip(numbers.tolist(), np.split(order, starts[1:]), strict=False):
-            chosen = _ranges(first_link[captures], num_links[captures])
-            targets, link_index = np.unique(link[chosen], return_inverse=True)
+        order = np.argsort(partition, kind="stable")  # captures, each partition's together
+        capture, link = self._distinct_links(page, order)
+        self._start()
+        numbers, first_captures = np.unique(partition[order], return_index=True)
+        first_links = np.searchsorted(capture, first_captures)
+        num_links = np.bincount(capture, minlength=len(page))
+        position = np.empty(len(key), dtype=np.uint32)  # of a target in its block; scratch
+        for number, captures, links in zip(
+            numbers.tolist(), np.split(order, first_captures[1:]), np.split(link, first_links[1:]), strict=True
+        ):
+            targets = sorted_distinct(links)
+            position[targets] = np.arange(len(targets))
             yield (
                 number,
                 {
@@ -90,32 +95,37 @@ class PageBlocks:
                     "page_check": check[page[captures]],
                     "page_mask": masks[page[captures]],
                     "page_url": urls.take(pa.array(captures)),
-                    "num_links": num_links[captures],
-                    "link": link_index.astype(np.uint32),
+                    "num_links": num_links[: len(captures)],
+                    "link": position[links],
                     "target_key": key[targets],
                     "target_check": check[targets],
                     "target_mask": masks[targets],
                 },
             )
+            num_links = num_links[len(captures) :]
 
-    def _distinct_links(
-        self, page: np.ndarray, lengths: np.ndarray, links: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Drops what is no outlink. Returns int64[edges] capture and link index, ordered by both."""
-        capture = np.repeat(np.arange(len(page)), lengths)
-        self.counts["links_not_http"] += int(np.count_nonzero(links == NOT_HTTP))
-        self.counts["links_not_a_url"] += int(np.count_nonzero(links == NOT_A_URL))
-        is_self = links == page[capture]
+    def _distinct_links(self, page: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Drops what is no outlink.
+
+        Args:
+          page: int64[captures], index of the page.
+          order: int64[captures], a permutation of the captures.
+
+        Returns:
+          int64[edges], int64[edges]: position of the capture in `order`, and index of the link; ordered by both.
+        """
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        lengths = np.array(self._lengths)
+        link = np.array(self._links)
+        link = np.where(link == BASE, np.repeat(np.array(self._bases), lengths), link)
+        self.counts["links_not_http"] += int(np.count_nonzero(link == NOT_HTTP))
+        self.counts["links_not_a_url"] += int(np.count_nonzero(link == NOT_A_URL))
+        is_self = link == np.repeat(page, lengths)
         self.counts["links_to_self"] += int(np.count_nonzero(is_self))
-        kept = (links >= 0) & ~is_self
-        code = (capture[kept] << 32) | links[kept]
+        kept = (link >= 0) & ~is_self
+        code = (np.repeat(rank, lengths)[kept] << 32) | link[kept]
         distinct = sorted_distinct(code)
         self.counts["links_duplicate"] += len(code) - len(distinct)
         self.counts["links_out"] += len(distinct)
         return distinct >> 32, distinct & 0xFFFFFFFF
-
-
-def _ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """int64[sum of length]: start[0], start[0] + 1, ..., then the range of start[1], and so on."""
-    before = np.cumsum(length) - length
-    return np.repeat(start - before, length) + np.arange(int(length.sum()))

@@ -110,7 +110,7 @@ def _capture(url: str, page: _Html, selection: LinkSelection, *, escaped: bool) 
         hrefs = [link.url or "" for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
     base = (page.Head and page.Head.Base) or ""
     if escaped:
-        base, hrefs = html.unescape(base), [html.unescape(href) for href in hrefs]
+        base, hrefs = html.unescape(base), [html.unescape(href) if "&" in href else href for href in hrefs]
     return Capture(url, base, hrefs, len(links) - len(hrefs))
 
 

@@ -12,6 +12,7 @@ Queries are percent-encoded as UTF-8 whatever the page's charset, because a WAT 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Self
 
 import ada_url
@@ -55,6 +56,17 @@ class BaseUrl:
         if "@" in joined or "^" in joined or "xn--" in joined:
             return _join_with_ada(href, self.href)
         return joined.partition("#")[0]
+
+    def join_all(self, hrefs: Sequence[str]) -> list[str | None]:
+        """Returns `join` of each link; in two thirds of the time where the first parser's answers stand as they are."""
+        try:
+            joined = list(map(str, map(self._parsed.join, hrefs)))  # type: ignore[union-attr]
+        except (URLError, AttributeError, UnicodeEncodeError):
+            return list(map(self.join, hrefs))
+        text = "\n".join(joined)
+        if "#" in text or "@" in text or "^" in text or "xn--" in text:
+            return list(map(self.join, hrefs))
+        return [url if url.startswith(_HTTP) else None for url in joined]
 
 
 def canonicalize(url: str, base: BaseUrl | None = None) -> str | None:

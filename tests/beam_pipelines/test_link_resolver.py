@@ -5,7 +5,7 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from beam_pipelines.link_resolver import BASE, NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
 from webgraph.canonical_url import BaseUrl, rejection_reason
 
 _BASES = st.sampled_from(
@@ -46,7 +46,9 @@ def test_the_cache_changes_nothing(pages: list[tuple[str, list[str]]]) -> None:
         assert base is not None
         for href, index in zip(hrefs, resolver.resolve(hrefs, base), strict=True):
             url = base.join(href)
-            if url is None:
+            if index == BASE:
+                assert url == base.href
+            elif url is None:
                 assert index == (NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL), href
             else:
                 assert urls.setdefault(index, url) == url, (base_url, href)
