@@ -33,9 +33,9 @@ _LINE_STARTS = {
 
 
 class WarcHeaders(Mapping[str, str]):
-    """The headers of a WARC record, by lower-case name; the first of a name counts.
+    """The headers of a WARC record by lower-case name. Of several, the first in the usual spelling, if any, counts.
 
-    The usual ones are found where they stand, and only what is spelled in another way is parsed: a quarter of the time.
+    The usual ones are found where they stand; all lines are parsed only for what is spelled in another way or missing.
 
     Args:
       head: the record from `WARC/` to the empty line.

@@ -1,16 +1,16 @@
-"""Links of captures as indices into a table of distinct canonical URLs, with caches for what a site repeats.
+"""Links of captures as indices into a table of distinct canonical URLs; what a site repeats is resolved once.
 
 A page's links mostly repeat those of its site, and how a relative link resolves depends on the directory of the base,
-not on the whole base, unless the link is empty or starts with `?` or `#`. So each directory has its own dictionary from
-link as written to table index, and a page costs two dictionary look-ups a link, run by `map` and not by a Python loop.
-Links that are new to the directory are resolved together, once a page. URLs are hashed when the table is taken.
+not on the whole base, unless the link is empty or starts with `?` or `#`. So each directory has a dictionary from link
+as written to a slot, a number of its own, and while pages are read a link costs one look-up, run by `map` and not by a
+Python loop. When all pages are there, each slot is resolved once, and slots become indices as arrays.
 """
 
 import itertools
 import re
 import string
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import numpy as np
 import xxhash
@@ -19,8 +19,9 @@ from webgraph.canonical_url import BaseUrl, rejection_reason, top_level_domain
 
 NOT_HTTP = -1
 NOT_A_URL = -2
-BASE = -3
-"""The base itself, for a link that is empty or only a fragment: the one answer that is the same for all bases."""
+_BASE = -3
+_OF_BASE = -4
+"""Links that are the base itself (empty, or only a fragment), and links that depend on the whole base."""
 
 _PATH_STARTS = frozenset(string.ascii_letters + string.digits + "/._~%-") - {"h", "H"}
 """A link that starts with one of these has a path or a scheme of its own."""
@@ -47,60 +48,83 @@ class TldMasks:
         return self._by_tld.get(top_level_domain(url), self._any)
 
 
+class _Directory(defaultdict[str, int]):
+    """Slots of the links that pages of one directory have, as written, and a base of that directory."""
+
+    def __init__(self, base: str, next_slot: Callable[[], int]) -> None:
+        super().__init__(next_slot)
+        self.base = base
+
+
 class LinkResolver:
-    """Turns links into indices of a table of distinct links, which grows until it is taken with `table`."""
+    """Takes in links, as written, and then gives them as indices of a table of the distinct URLs."""
 
     def __init__(self, masks: TldMasks) -> None:
         self._masks = masks
+        self._next_slot = itertools.count().__next__
+        self._directories: dict[str, _Directory] = {}
         self._index: defaultdict[str, int] = defaultdict(itertools.count().__next__)  # a new URL has the next index
-        self._directories: dict[str, dict[str, int]] = {}
-        self.num_cached = 0
+        self.num_slots = 0
 
-    def __len__(self) -> int:
-        return len(self._index)
+    def slots(self, hrefs: list[str], base: str) -> list[int]:
+        """Returns the slot of each link, as written on a page with a canonical base URL."""
+        query = base.find("?")
+        name = base[: base.rfind("/", 0, query if query >= 0 else len(base))]
+        directory = self._directories.get(name)
+        if directory is None:
+            directory = self._directories[name] = _Directory(base, self._next_slot)
+        before = len(directory)
+        slots = list(map(directory.__getitem__, hrefs))
+        self.num_slots += len(directory) - before
+        return slots
 
-    def add(self, url: str) -> int:
-        """Returns the index of a canonical URL."""
-        return self._index[url]
+    def resolve(self, slots: np.ndarray, lengths: np.ndarray, bases: list[str]) -> np.ndarray:
+        """Resolves the links of all pages.
 
-    def resolve(self, hrefs: list[str], base: BaseUrl) -> list[int]:
-        """Returns for each link, as written, its index, or BASE, NOT_HTTP or NOT_A_URL."""
-        cache = self._directory(base.href)
-        new = dict.fromkeys(itertools.filterfalse(cache.__contains__, hrefs))
-        if not new:
-            return list(map(cache.__getitem__, hrefs))
-        before = len(cache)
-        passing = self._learn(new, base, cache)
-        indices = list(map(cache.__getitem__, hrefs))
-        for href in passing:
-            del cache[href]
-        self.num_cached += len(cache) - before
-        return indices
+        Args:
+          slots: int64[links], the slots of the pages' links, one page after another.
+          lengths: int64[pages], how many links each page has.
+          bases: [pages], the base URLs that the slots were asked for with.
+
+        Returns:
+          int64[links]: the index of each link in the table, or NOT_HTTP or NOT_A_URL.
+        """
+        index_of_slot = np.empty(self.num_slots, dtype=np.int64)
+        href_of_slot: dict[int, str] = {}  # where the whole base is needed
+        for directory in self._directories.values():
+            found = self._resolve_directory(list(directory), BaseUrl(directory.base))
+            index_of_slot[np.fromiter(directory.values(), np.int64, len(directory))] = found
+            if _OF_BASE in found:
+                pairs = zip(directory.items(), found, strict=True)
+                href_of_slot.update((slot, href) for (href, slot), at in pairs if at == _OF_BASE)
+        links = index_of_slot[slots]
+        page = np.repeat(np.arange(len(lengths)), lengths)
+        is_base = links == _BASE
+        links[is_base] = self.indices(bases)[page[is_base]]
+        for at in np.flatnonzero(links == _OF_BASE).tolist():
+            links[at] = self._join([href_of_slot[int(slots[at])]], BaseUrl(bases[page[at]]))[0]
+        return links
+
+    def indices(self, urls: list[str]) -> np.ndarray:
+        """Returns int64[urls]: the indices of canonical URLs."""
+        return np.fromiter(map(self._index.__getitem__, urls), np.int64, len(urls))
 
     def table(self) -> tuple[bytes, np.ndarray]:
-        """The distinct links so far: their concatenated xxh3_128 digests, and uint64[links] of masks."""
+        """The distinct URLs so far: their concatenated xxh3_128 digests, and uint64[urls] of masks."""
         digests = b"".join(map(xxhash.xxh3_128_digest, map(str.encode, self._index)))
         mask_of = _MaskOfOrigin(self._masks)
-        origins = (
-            url[: url.index("/", 8)] for url in self._index
-        )  # the slash behind `http://` or `https://` and a host
+        # An origin ends at the first slash behind `http://` or `https://` and a host.
+        origins = (url[: url.index("/", 8)] for url in self._index)
         return digests, np.fromiter(map(mask_of.__getitem__, origins), np.uint64, len(self._index))
 
-    def _directory(self, base: str) -> dict[str, int]:
-        query = base.find("?")
-        directory = base[: base.rfind("/", 0, query if query >= 0 else len(base))]
-        return self._directories.setdefault(directory, {"": BASE})
-
-    def _learn(self, new: Iterable[str], base: BaseUrl, cache: dict[str, int]) -> list[str]:
-        """Puts new links into the cache of their directory; returns those that hold for this base alone."""
-        bare_of = {  # a space before the fragment belongs to the path, at the end of a link it does not
-            href: bare for href in new if "#" in href and ((bare := href.partition("#")[0])[-1:] > " " or not bare)
-        }
-        whole = [href for href in dict.fromkeys(map(bare_of.get, new, new)) if href not in cache]
-        cache.update(zip(whole, self._join(whole, base), strict=True))
-        cache.update((href, cache[bare]) for href, bare in bare_of.items())
-        whole += bare_of
-        return [href for href in whole if href[:1] not in _PATH_STARTS and not _is_of_directory(href)]
+    def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> list[int]:
+        """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
+        stems = [_without_fragment(href) if "#" in href else href for href in hrefs]
+        distinct = [stem for stem in dict.fromkeys(stems) if stem[:1] in _PATH_STARTS or _HTTP_AND_PATH.match(stem)]
+        index_of = dict.fromkeys(stems, _OF_BASE)
+        index_of.update(zip(distinct, self._join(distinct, base), strict=True))
+        index_of[""] = _BASE
+        return list(map(index_of.__getitem__, stems))
 
     def _join(self, hrefs: list[str], base: BaseUrl) -> list[int]:
         index = self._index
@@ -125,6 +149,7 @@ def _rejection(href: str) -> int:
     return NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL
 
 
-def _is_of_directory(href: str) -> bool:
-    """Whether a link that does not start like a path resolves alike for all bases of a directory."""
-    return href.startswith("#") or _HTTP_AND_PATH.match(href) is not None
+def _without_fragment(href: str) -> str:
+    """The link that resolves alike. A blank belongs to the path before a fragment, and not at the end of a link."""
+    bare = href.partition("#")[0]
+    return href if bare[-1:] and bare[-1] <= " " else bare

@@ -21,12 +21,15 @@ import pyarrow as pa
 
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
-from beam_pipelines.link_resolver import BASE, NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
-from webgraph.canonical_url import BaseUrl
+from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from webgraph.canonical_url import BaseUrl, canonicalize
 from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
-MAX_BLOCK_LINKS = 1 << 22
-"""A block is closed at this many links, whatever the size of the archive, so that memory is bounded."""
+MAX_BLOCK_LINKS = 1 << 21
+MAX_BLOCK_DISTINCT_LINKS = 1 << 19
+"""A block is closed at either, whatever the size of the archive, so that memory is bounded. Measured, at the peak while
+a block is taken and encoded: 55 bytes a link, and 535 more for one that its directory did not have yet, of 80
+characters; together 400 MB."""
 
 
 class PageBlocks:
@@ -41,44 +44,44 @@ class PageBlocks:
 
     def _start(self) -> None:
         self._resolver = LinkResolver(self._masks)
-        self._urls: list[bytes] = []
-        self._pages: array[int] = array("q")
-        self._bases: array[int] = array("q")
+        self._urls: list[str] = []
+        self._bases: list[str] = []
         self._lengths: array[int] = array("q")
-        self._links: array[int] = array("q")
+        self._slots: array[int] = array("q")
 
     def add(self, capture: Capture) -> bool:
         """Takes a capture in; returns False, and takes nothing, where its URL is not an http or https URL."""
-        page = BaseUrl.parse(capture.url)
-        if page is None:
+        url = canonicalize(capture.url)
+        if url is None:
             return False
-        base = (BaseUrl.parse(capture.base, page) or page) if capture.base else page
-        links = self._resolver.resolve(capture.hrefs, base)
-        self._pages.append(self._resolver.add(page.href))
-        self._bases.append(self._resolver.add(base.href))
-        self._urls.append(page.href.encode())
-        self._lengths.append(len(links))
-        self._links.extend(links)
-        self.counts["links_in"] += len(links)
+        base = (canonicalize(capture.base, BaseUrl(url)) or url) if capture.base else url
+        self._urls.append(url)
+        self._bases.append(base)
+        self._lengths.append(len(capture.hrefs))
+        self._slots.extend(self._resolver.slots(capture.hrefs, base))
+        self.counts["links_in"] += len(capture.hrefs)
         self.counts["links_unselected"] += capture.unselected
         return True
 
     @property
     def is_full(self) -> bool:
-        return max(len(self._links), len(self._resolver), self._resolver.num_cached) >= MAX_BLOCK_LINKS
+        num_distinct = max(self._resolver.num_slots, len(self._urls))
+        return len(self._slots) >= MAX_BLOCK_LINKS or num_distinct >= MAX_BLOCK_DISTINCT_LINKS
 
     def take(self) -> Iterator[tuple[int, Block]]:
         """Yields (partition, block) for all captures since the last call."""
         if not self._urls:
             return
+        lengths = np.array(self._lengths)
+        links = self._resolver.resolve(np.array(self._slots), lengths, self._bases)
+        page = self._resolver.indices(self._urls)
         digests, masks = self._resolver.table()
         key, check = keys_of_digests(digests, key_bits=self._key_bits)
-        page = np.array(self._pages)
-        urls = pa.array(self._urls, type=pa.large_binary())
+        urls = pa.array(map(str.encode, self._urls), type=pa.large_binary())
+        self._start()
         partition = partition_of(key[page], self._num_partitions)
         order = np.argsort(partition, kind="stable")  # captures, each partition's together
-        capture, link = self._distinct_links(page, order)
-        self._start()
+        capture, link = self._distinct_links(page, lengths, links, order)
         numbers, first_captures = np.unique(partition[order], return_index=True)
         first_links = np.searchsorted(capture, first_captures)
         num_links = np.bincount(capture, minlength=len(page))
@@ -104,27 +107,18 @@ class PageBlocks:
             )
             num_links = num_links[len(captures) :]
 
-    def _distinct_links(self, page: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Drops what is no outlink.
-
-        Args:
-          page: int64[captures], index of the page.
-          order: int64[captures], a permutation of the captures.
-
-        Returns:
-          int64[edges], int64[edges]: position of the capture in `order`, and index of the link; ordered by both.
-        """
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        lengths = np.array(self._lengths)
-        link = np.array(self._links)
-        link = np.where(link == BASE, np.repeat(np.array(self._bases), lengths), link)
-        self.counts["links_not_http"] += int(np.count_nonzero(link == NOT_HTTP))
-        self.counts["links_not_a_url"] += int(np.count_nonzero(link == NOT_A_URL))
-        is_self = link == np.repeat(page, lengths)
+    def _distinct_links(
+        self, page: np.ndarray, lengths: np.ndarray, links: np.ndarray, order: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Drops what is no outlink. Returns int64[edges] position of the capture in `order`, and link; by both."""
+        self.counts["links_not_http"] += int(np.count_nonzero(links == NOT_HTTP))
+        self.counts["links_not_a_url"] += int(np.count_nonzero(links == NOT_A_URL))
+        is_self = links == np.repeat(page, lengths)
         self.counts["links_to_self"] += int(np.count_nonzero(is_self))
-        kept = (link >= 0) & ~is_self
-        code = (np.repeat(rank, lengths)[kept] << 32) | link[kept]
+        position = np.empty(len(order), dtype=np.int64)
+        position[order] = np.arange(len(order))
+        kept = (links >= 0) & ~is_self
+        code = ((np.repeat(position, lengths) << 32) | links)[kept]
         distinct = sorted_distinct(code)
         self.counts["links_duplicate"] += len(code) - len(distinct)
         self.counts["links_out"] += len(distinct)

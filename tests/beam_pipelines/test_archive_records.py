@@ -7,9 +7,11 @@ import time
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beam_pipelines import archive_records
-from beam_pipelines.archive_records import Record, Skipped, read_records
+from beam_pipelines.archive_records import Record, Skipped, WarcHeaders, read_records
 from tests.beam_pipelines.archives import arc_file, http_response, members, page, page_record, warc_record
 
 _BODIES = [b"first", b"", b"WARC/1.0\r\nnot a record\r\n\r\n", b"\r\n\r\n", random.Random(0).randbytes(3000)]
@@ -138,6 +140,18 @@ def test_header_forms() -> None:
     assert record.record_type == "response"
     assert record.target_uri == "http://a.de/\u00e4"
     assert record.headers["x"] == "one two"
+
+
+_NAMES = st.sampled_from(["WARC-Type", "Content-Length", "Content-Type", "X", "content-type"])
+_LINES = st.tuples(_NAMES, st.sampled_from([": ", ":", " : "]), st.text("a1: \t\r\u00e4", max_size=4))
+
+
+@given(st.lists(_LINES, max_size=6, unique_by=lambda line: line[0].lower()), st.sampled_from(["\r\n", "\n", "\r\n "]))
+def test_a_header_that_is_looked_up_is_the_one_that_is_parsed(lines: list[tuple[str, str, str]], end: str) -> None:
+    head = end.join(["WARC/1.0", *map("".join, lines), ""]).encode()
+    headers = WarcHeaders(head)
+    assert {name: headers.get(name) for name in headers} == archive_records._parse_warc_headers(head)
+    assert headers.get("warc-date") is None
 
 
 def test_a_record_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

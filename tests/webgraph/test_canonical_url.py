@@ -156,6 +156,13 @@ def test_both_parsers_agree(href: str, base: str | None) -> None:
     assert canonicalize(href, parsed) == _by_ada(href, base)
 
 
+@given(st.lists(st.one_of(_HREFS, st.sampled_from(["/a", "b#c", "mailto:a@b", "http://[", "//xn--a"])), max_size=5))
+def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
+    base = BaseUrl("http://a.de/x/y?q")
+    for several in (hrefs, ["/plain"] * 63 + hrefs):  # in the second, some of a later batch
+        assert base.join_all(several) == [base.join(href) for href in several]
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
