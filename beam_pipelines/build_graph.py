@@ -20,7 +20,7 @@ from beam_pipelines.build_work import BuildWork
 from beam_pipelines.damage import BuildError, check_damage
 from beam_pipelines.engine import Engine
 from beam_pipelines.inputs import InputError, expand_inputs
-from beam_pipelines.local_engine import LocalEngine
+from beam_pipelines.local_engine import LocalEngine, max_bytes_per_partition
 from beam_pipelines.open_archive import archive_sizes, archive_state
 from beam_pipelines.options import BuildOptions
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
@@ -90,11 +90,14 @@ class _Build:
         states = {path: archive_state(path) for path in paths}
         sizes = archive_sizes(paths, self._options.inputs.retry)
         planned = self._options.partitioning.num_partitions or self._work.num_partitions_of(states)
-        options = self._parse_options(planned or choose_num_partitions(sum(sizes.values())))
+        limit = None if self._beam_args else max_bytes_per_partition(self._options.machine)
+        chosen = choose_num_partitions(sum(sizes.values()), max_bytes_per_partition=limit)
+        options = self._parse_options(planned or chosen)
+        self._check_memory(sum(sizes.values()))
         self._work.begin(states, options, self._options.as_json())
         if not self._work.is_publishing:
             _check_free(self._folders, self._options.output.overwrite)
-            with self._engine(sizes) as engine:
+            with self._engine() as engine:
                 self._make_graphs(engine, sizes, options)
             _check_free(self._folders, self._options.output.overwrite)
             self._remove_elsewhere()
@@ -122,16 +125,20 @@ class _Build:
                 storage.remove_files([join(folder, MANIFEST_FILE)])
                 storage.remove_folder(folder)
 
-    @contextlib.contextmanager
-    def _engine(self, sizes: Mapping[str, int]) -> Iterator[Engine]:
-        machine = self._options.machine
+    def _check_memory(self, total_bytes: int) -> None:
         if self._beam_args:
-            from beam_pipelines.beam_engine import BeamEngine, check_memory
+            from beam_pipelines.beam_engine import check_memory
 
-            check_memory(self._beam_args, sum(sizes.values()), machine.memory)
+            check_memory(self._beam_args, total_bytes, self._options.machine.memory)
+
+    @contextlib.contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        if self._beam_args:
+            from beam_pipelines.beam_engine import BeamEngine
+
             yield BeamEngine(self._work.folder, self._beam_args)
             return
-        with contextlib.closing(LocalEngine(self._work.folder, machine)) as engine:
+        with contextlib.closing(LocalEngine(self._work.folder, self._options.machine)) as engine:
             yield engine
 
     def _make_graphs(self, engine: Engine, sizes: Mapping[str, int], options: ParseOptions) -> None:

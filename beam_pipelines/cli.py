@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from beam_pipelines.build_graph import build
+from beam_pipelines.build_graph import WORK_FOLDER, build
 from beam_pipelines.build_report import print_archives, print_report
 from beam_pipelines.crawl_cli import add_connections
 from beam_pipelines.crawl_paths import DEFAULT_BASE, CrawlOptions, list_crawl
@@ -18,6 +18,7 @@ from beam_pipelines.input_options import InputOptions
 from beam_pipelines.inputs import InputError
 from beam_pipelines.machine import MachineOptions, parse_size
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
+from beam_pipelines.storage import folder_exists, join
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
 from webgraph.link_selection import LinkSelection
 from webgraph.split import SplitOptions
@@ -177,14 +178,27 @@ def run(arguments: argparse.Namespace) -> int:
     except BuildError as error:
         if error.archives:
             print_archives(error.archives, errors)
+        _say_what_is_kept(arguments.output, errors)
         return _fail(errors, error, 1)
     except (PageKeyCollisionError, OSError, RuntimeError) as error:  # RuntimeError: from a worker elsewhere
         logging.getLogger(__name__).debug("the run failed", exc_info=error)
+        _say_what_is_kept(arguments.output, errors)
         return _fail(errors, error, 1)
     except KeyboardInterrupt:
+        _say_what_is_kept(arguments.output, errors)
         return 130
     print_report(report, Console())
     return 0
+
+
+def _say_what_is_kept(output: str, console: Console) -> None:
+    work = join(output, WORK_FOLDER)
+    if folder_exists(work):
+        console.print(
+            f"What is done so far is in {escape(work)}: the same command goes on there; remove it to free the disk.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _log_to(console: Console) -> None:

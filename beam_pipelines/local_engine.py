@@ -50,6 +50,18 @@ from beam_pipelines.write_steps import (
     range_limits,
 )
 
+TASK_BYTES = 64 << 20
+"""What a task takes whatever its input, measured."""
+MAX_PARSE_BYTES = 400 << 20
+"""What parsing takes at most: the links that are held together are bounded (`page_blocks.MAX_BLOCK_LINKS`)."""
+_MERGE_FACTOR = 12
+_MEMORY_FACTOR = 8
+"""What a task takes at its peak, in multiples of its input, beside `TASK_BYTES`. Measured on one partition of 50 and of
+136 MB of compressed WAT: 5 to 11 for merging, at most 6 for the other steps and 8 for writing parts."""
+_MIN_PARTITION_BYTES = 1 << 20
+_BYTES_PER_INPUT_BYTE = 8
+"""What the step that takes most takes for each byte of compressed archives in its partition: measured, 3.5 at most."""
+
 _log = logging.getLogger(__name__)
 _DONE = "done"
 
@@ -99,7 +111,7 @@ class LocalEngine:
 
     def filter(self, parsed: Sequence[str], folder: str, options: DegreeOptions) -> None:
         blocks = Spill(tuple(parsed))
-        merged = self._stage("merge", MergeAndSend(options), {INPUT: [(blocks, INPUT)]}, memory_factor=12)
+        merged = self._stage("merge", MergeAndSend(options), {INPUT: [(blocks, INPUT)]}, memory_factor=_MERGE_FACTOR)
         self._degree_round(merged, folder, options)
 
     def filter_again(self, partitions: Sequence[int], source: str, folder: str, options: DegreeOptions) -> None:
@@ -142,7 +154,7 @@ class LocalEngine:
         keys: Iterable[int] | None = None,
         side: tuple[Any, ...] = (),
         folder: str | None = None,
-        memory_factor: int = 8,
+        memory_factor: int = _MEMORY_FACTOR,
     ) -> Spill:
         """Runs a step on every key of its inputs, or on `keys`, and returns what it gave out.
 
@@ -164,7 +176,7 @@ class LocalEngine:
             groups = {group: [span for part in parts for span in part.get(key, ())] for group, parts in spans.items()}
             size = sum(length for group in groups.values() for *_, length in group) + _partition_size(folder, key)
             task = (step, key, groups, side, str(_path(place, key)))
-            tasks.append(Task(_run_step, task, memory_factor * size))
+            tasks.append(Task(_run_step, task, TASK_BYTES + memory_factor * size))
         for _ in self._pool.run(tasks):
             pass
         (place / _DONE).touch()
@@ -178,9 +190,14 @@ class LocalEngine:
                 os.remove(path)
 
 
-def parse_memory(size: int) -> int:
-    """Bytes that parsing an archive of so many compressed bytes takes."""
-    return min(400 << 20, (60 << 20) + 12 * size)
+def max_bytes_per_partition(options: MachineOptions) -> int:
+    """Compressed bytes of archives whose partition fits where as many tasks run as there are workers."""
+    return max(_MIN_PARTITION_BYTES, (options.memory // options.workers - TASK_BYTES) // _BYTES_PER_INPUT_BYTE)
+
+
+def parse_memory(size: int | None) -> int:
+    """Bytes that parsing an archive of so many compressed bytes takes; None where the size is not known."""
+    return MAX_PARSE_BYTES if size is None else min(MAX_PARSE_BYTES, TASK_BYTES + 12 * size)
 
 
 def _run_step(
@@ -201,11 +218,11 @@ def _values(spill: Spill, name: str) -> dict[int, list[bytes]]:
     return {key: list(KeyedValues(spans)) for key, spans in spill.spans(name).items()}
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> int | None:
     try:
         return os.path.getsize(path)
     except OSError:
-        return 0
+        return None
 
 
 def _partition_size(folder: str | None, key: int) -> int:

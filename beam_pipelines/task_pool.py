@@ -47,11 +47,6 @@ class TaskPool:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
         self._for_tasks = max_memory - peak - num_workers * IDLE_WORKER_BYTES
 
-    @property
-    def memory_of_a_worker(self) -> int:
-        """Bytes that a task may take if as many run as there are workers; at least 1."""
-        return max(1, self._for_tasks // self._num_workers)
-
     def run(self, tasks: Sequence[Task]) -> Iterator[Any]:
         """Runs tasks, the largest first, and yields their results as they come.
 
