@@ -127,6 +127,7 @@ class AlsTrainer:
                 steps=options.cg_steps,
                 tolerance=options.tolerance,
                 max_steps=options.max_cg_steps,
+                subspace_block=options.subspace_block,
             ),
             rule=RegularizationRule.of(self.hyperparameters, matrix.num_cols),
             batches=self.batches,

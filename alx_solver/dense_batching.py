@@ -32,8 +32,14 @@ from alx_solver.options import BatchOptions
 from alx_solver.ownership import RowRanges
 from alx_solver.widths import choose_widths
 
-MIN_WIDTH_SAVING = 1 << 15
-"""A width compiles for about half a second; so many entries take a few milliseconds an epoch."""
+MIN_WIDTH_SAVING = 1 << 12
+"""Padded entries that a width must save: it compiles for about a quarter of a second."""
+
+DEFAULT_TILE_ENTRIES = 2048
+"""Where neither the options nor the width of an embedding say how many."""
+
+_TILE_COST_ENTRIES = 256
+"""What starting the some 60 kernels of a tile costs, in entries: an estimate."""
 
 
 class WholeTiles(NamedTuple):
@@ -72,6 +78,12 @@ class DenseBatches(NamedTuple):
         """Entries of all tiles on all devices, padding included."""
         cut = sum(tiles.ids.size for tiles in (self.cut, self.summed) if tiles is not None)
         return sum(tiles.ids.size for tiles in self.whole) + cut
+
+    @property
+    def processed_entries(self) -> int:
+        """Those that an epoch reads: a device leaves the tiles out that it has only for their shape to be static."""
+        several = [tiles for tiles in (*self.whole, self.cut, self.summed) if tiles is not None]
+        return sum(int(tiles.first_tile[:, -1].sum()) * tiles.ids[0, 0].size for tiles in several)
 
 
 class Entries(NamedTuple):
@@ -157,8 +169,7 @@ def _whole_tiles(
 ) -> tuple[WholeTiles, Int64[np.ndarray, " rows"]]:
     """The tiles of one width, and each row's slot among its device's slots of this width."""
     cell, rank, counts = _cells(owners, stages.stage[rows], ranges.num_devices, stages.num_stages)
-    tile_rows = max(1, min(options.tile_entries // width, options.max_tile_rows))
-    tile_rows = _ceil_div(int(counts.max()), _ceil_div(int(counts.max()), tile_rows))  # even tiles, all about full
+    tile_rows = _tile_rows(counts, width, options)
     first_tile = _starts(-(-counts // tile_rows))
     num_tiles = int(first_tile[:, -1].max())
     local_slot = first_tile[:, :-1].reshape(-1)[cell] * tile_rows + rank
@@ -167,6 +178,20 @@ def _whole_tiles(
     ids, weights = _fill(entries, rows, slot * width, (*shape, width))
     described = _rows_and_lengths(entries.matrix, rows, slot, ranges, shape)
     return WholeTiles(ids, weights, *described, first_tile.astype(np.int32)), local_slot
+
+
+def _tile_entries(options: BatchOptions) -> int:
+    return options.tile_entries or DEFAULT_TILE_ENTRIES
+
+
+def _tile_rows(counts: Int64[np.ndarray, "devices stages"], width: int, options: BatchOptions) -> int:
+    """Rows of a tile, a power of two: classes with as many rows share what XLA compiles for rows.
+
+    Few rows take smaller tiles where that pads less than it costs.
+    """
+    most = max(1, min(_tile_entries(options) // width, options.max_tile_rows))
+    powers = [1 << power for power in range(most.bit_length())]
+    return min(powers, key=lambda rows: int((-(-counts // rows)).sum()) * (rows * width + _TILE_COST_ENTRIES))
 
 
 def cut_tiles(
@@ -193,7 +218,7 @@ def cut_tiles(
     first_group = _starts(-(-counts // num_slots))
     num_groups = int(first_group[:, -1].max())
     rank = first_group[:, :-1].reshape(-1)[cell] * num_slots + rank
-    tile_dense_rows = max(1, options.tile_entries // width)
+    tile_dense_rows = max(1, _tile_entries(options) // width)
 
     dense_rows = -(-entries.matrix.row_lengths[rows] // width)
     group = owners * num_groups + rank // num_slots  # over all devices; ascending, as `rows` are

@@ -64,6 +64,7 @@ class FoldIn:
             steps=solver.cg_steps,
             tolerance=solver.fold_in_tolerance,
             max_steps=solver.max_cg_steps,
+            subspace_block=solver.subspace_block,
         )
         plain = solver.fold_in_regularization == "plain"
         self._side = make_side(

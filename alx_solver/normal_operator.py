@@ -58,6 +58,17 @@ class NormalOperator:
         """p' A p, in half a pass over the entries."""
         return self.observed.energy(p) + jnp.sum(self._background_product(p) * p, axis=-1)
 
+    def block_system(
+        self, x: Float32[Array, "rows dim"], errors: Float32[Array, "rows width"] | None, first: Array, size: int
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]:
+        """(b - A x) and A, both within the dimensions `first .. first + size - 1`."""
+        gradient, matrix = self.observed.block(x, errors, first, size)
+        columns = jax.lax.dynamic_slice_in_dim(self.background, first, size, axis=1)
+        background = jax.lax.dynamic_slice_in_dim(columns, first, size, axis=0)
+        block = jax.lax.dynamic_slice_in_dim(x, first, size, axis=1)
+        pull = jnp.einsum("rd,de->re", x, columns, precision=self.precision) + self.ridge[:, None] * block
+        return gradient - pull, matrix + background + self.ridge[:, None, None] * jnp.eye(size, dtype=jnp.float32)
+
     def matrix(self) -> Float32[Array, "rows dim dim"]:
         """A."""
         identity = jnp.eye(self.background.shape[0], dtype=jnp.float32)

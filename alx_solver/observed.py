@@ -28,6 +28,20 @@ class ObservedEntries(Protocol):
 
     def matrix(self) -> Float32[Array, "rows dim dim"]: ...
 
+    def errors(self, x: Float32[Array, "rows dim"]) -> Float32[Array, "rows width"] | None: ...
+
+    def errors_after(
+        self, errors: Float32[Array, "rows width"] | None, delta: Float32[Array, "rows size"], first: Int32[Array, ""]
+    ) -> Float32[Array, "rows width"] | None: ...
+
+    def block(
+        self,
+        x: Float32[Array, "rows dim"],
+        errors: Float32[Array, "rows width"] | None,
+        first: Int32[Array, ""],
+        size: int,
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]: ...
+
 
 @dataclasses.dataclass(frozen=True)
 class WholeEntries:
@@ -64,6 +78,33 @@ class WholeEntries:
     def matrix(self) -> Float32[Array, "rows dim dim"]:
         left = self.embeddings if self.weights is None else self.embeddings * self.weights[..., None]
         return jnp.einsum("rwd,rwe->rde", left, self.embeddings, precision=self.precision)
+
+    def errors(self, x: Float32[Array, "rows dim"]) -> Float32[Array, "rows width"]:
+        """1 - E x, kept by a caller that changes x a few dimensions at a time."""
+        return 1.0 - self.predict(x)
+
+    def _dimensions(self, first: Int32[Array, ""], size: int) -> "WholeEntries":
+        block = jax.lax.dynamic_slice_in_dim(self.embeddings, first, size, axis=2)
+        return WholeEntries(block, self.weights, self.precision)
+
+    def errors_after(
+        self, errors: Float32[Array, "rows width"] | None, delta: Float32[Array, "rows size"], first: Int32[Array, ""]
+    ) -> Float32[Array, "rows width"] | None:
+        """The errors after dimensions from `first` on changed by `delta`."""
+        assert errors is not None
+        return errors - self._dimensions(first, delta.shape[-1]).predict(delta)
+
+    def block(
+        self,
+        x: Float32[Array, "rows dim"],
+        errors: Float32[Array, "rows width"] | None,
+        first: Int32[Array, ""],
+        size: int,
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]:
+        """E_B' c (1 - E x) and E_B' c E_B of the dimensions B from `first` on."""
+        dimensions = self._dimensions(first, size)
+        known = self.errors(x) if errors is None else errors
+        return dimensions.combine(self.weighted(known)), dimensions.matrix()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,3 +144,25 @@ class CutEntries:
 
     def matrix(self) -> Float32[Array, "rows dim dim"]:
         return self._sum(lambda entries, segments: entries.matrix(), (self.dim, self.dim))
+
+    def errors(self, x: Float32[Array, "rows dim"]) -> None:
+        """Not kept: as many as there are entries."""
+
+    def errors_after(
+        self, errors: Float32[Array, "rows width"] | None, delta: Float32[Array, "rows size"], first: Int32[Array, ""]
+    ) -> None:
+        """Not kept."""
+
+    def block(
+        self,
+        x: Float32[Array, "rows dim"],
+        errors: Float32[Array, "rows width"] | None,
+        first: Int32[Array, ""],
+        size: int,
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]:
+        def joined(entries: WholeEntries, segments: Int32[Array, " dense_rows"]) -> Float32[Array, "rows size_1 size"]:
+            gradient, matrix = entries.block(x[segments], None, first, size)
+            return jnp.concatenate([gradient[:, None], matrix], axis=1)
+
+        both = self._sum(joined, (size + 1, size))
+        return both[:, 0], both[:, 1:]

@@ -7,7 +7,7 @@ Units: `regularization` (lambda) and `unobserved_weight` (alpha) are those of th
 import dataclasses
 import math
 
-LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg")
+LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg", "subspace")
 EXCHANGES = ("auto", "table", "routed", "partial", "original")
 TABLE_DTYPES = ("float32", "bfloat16")
 SOLVE_PRECISIONS = ("default", "high", "highest")
@@ -63,13 +63,14 @@ class SolverOptions:
 
     Attributes:
         linear_solver: one of `LINEAR_SOLVERS`.
-        cg_steps: steps of a CG solver in a half-step when `tolerance` is None.
+        cg_steps: steps of a CG solver, or sweeps of `subspace`, in a half-step when `tolerance` is None.
         tolerance: if given, a CG solver runs until every row's |b - A x| <= tolerance |b|.
         max_cg_steps: bound on the steps of a CG solver that runs to a tolerance.
         fold_in_solver: the solver of `AlsTrainer.fold_in`; a CG solver there runs to `fold_in_tolerance`.
         fold_in_tolerance: relative residual of a CG fold-in.
         fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
         exchange: how embeddings move between devices, one of `EXCHANGES`.
+        subspace_block: dimensions that `subspace` solves at a time.
 
     Raises:
         ValueError: an unknown name (with the valid ones), or a number outside its range.
@@ -83,6 +84,7 @@ class SolverOptions:
     fold_in_tolerance: float = 1e-5
     fold_in_regularization: str = "training"
     exchange: str = "table"
+    subspace_block: int = 16
 
     def __post_init__(self) -> None:
         _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVERS)
@@ -90,6 +92,7 @@ class SolverOptions:
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
         _require_choice("exchange", self.exchange, EXCHANGES)
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
+        _require(self.subspace_block >= 1, f"subspace_block must be at least 1, got {self.subspace_block}")
         _require(self.max_cg_steps >= 1, f"max_cg_steps must be at least 1, got {self.max_cg_steps}")
         for name in ("tolerance", "fold_in_tolerance"):
             value = getattr(self, name)
@@ -151,7 +154,7 @@ class BatchOptions:
         widths: ascending widths of the whole-row classes, in entries; None picks them from the row lengths.
         num_widths: how many widths are picked when `widths` is None.
         max_width: rows longer than this are cut, when `widths` is None (else the last of `widths` decides).
-        tile_entries: entries (rows x width) of a tile; 4096 at d = 128 float32 are 2 MB, about a core's cache.
+        tile_entries: entries (rows x width) of a tile; None takes as many as have 1 MiB of float32 embeddings.
         max_tile_rows: bound on the rows of a tile.
         cut_width: width of the dense rows into which long rows are cut, in entries.
         cut_slots: long rows that are solved together.
@@ -161,9 +164,9 @@ class BatchOptions:
     """
 
     widths: tuple[int, ...] | None = None
-    num_widths: int = 12
+    num_widths: int = 24
     max_width: int = 1024
-    tile_entries: int = 4096
+    tile_entries: int | None = None
     max_tile_rows: int = 512
     cut_width: int = 128
     cut_slots: int = 64
@@ -171,7 +174,7 @@ class BatchOptions:
     def __post_init__(self) -> None:
         for name in ("num_widths", "max_width", "tile_entries", "max_tile_rows", "cut_width", "cut_slots"):
             value = getattr(self, name)
-            _require(value >= 1, f"{name} must be at least 1, got {value}")
+            _require(value is None or value >= 1, f"{name} must be at least 1, got {value}")
         if self.widths is not None:
             ascending = all(a < b for a, b in zip((0, *self.widths), self.widths, strict=False))
             _require(bool(self.widths) and ascending, f"widths must be positive and ascend, got {self.widths}")

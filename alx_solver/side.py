@@ -22,6 +22,9 @@ from alx_solver.summed_rows import summed_tiles
 # Rows of a tile where each needs a dim x dim matrix: 32 of 128 x 128 float32 are 2 MB.
 _MATRIX_TILE_ENTRIES = 32 * 128 * 128
 
+# Numbers of a tile's embeddings: 1 MiB of float32, the second-level cache of a core.
+_TILE_NUMBERS = 1 << 18
+
 
 @dataclasses.dataclass(frozen=True)
 class Side:
@@ -35,6 +38,7 @@ class Side:
         rule: their lambda_r.
         half_step: the compiled function.
         stored_entries: entries of all tiles, padding included.
+        processed_entries: those of them that an epoch reads; the others only make the shapes of all devices alike.
     """
 
     ranges: RowRanges
@@ -44,6 +48,7 @@ class Side:
     rule: RegularizationRule
     half_step: HalfStepFunction
     stored_entries: int
+    processed_entries: int
 
     def solve(self, row_table: jax.Array, col_table: jax.Array) -> jax.Array:
         """The row table solved given the column table; the given row table's memory is taken."""
@@ -81,6 +86,8 @@ def make_side(
         dim: width of an embedding.
         precision: of matrix products.
     """
+    if batches.tile_entries is None:
+        batches = dataclasses.replace(batches, tile_entries=max(1, _TILE_NUMBERS // dim))
     if solver.forms_matrix:
         rows = max(1, _MATRIX_TILE_ENTRIES // dim**2)
         batches = dataclasses.replace(
@@ -115,6 +122,7 @@ def make_side(
         rule=rule,
         half_step=make_half_step(mesh, ShardSolver(plan.device, solver, precision)),
         stored_entries=planned.stored_entries,
+        processed_entries=planned.processed_entries,
     )
 
 

@@ -8,9 +8,7 @@ d numbers, and the energy of the last step. Every other solver needs its d x d m
 import dataclasses
 
 from alx_solver.dense_batching import group_shape
-from alx_solver.linear_solvers import LinearSolver
-from alx_solver.linear_solvers.conjugate_gradient import ConjugateGradient
-from alx_solver.linear_solvers.matrix_free_cg import MatrixFreeCg
+from alx_solver.linear_solvers import ConjugateGradient, LinearSolver, MatrixFreeCg, Subspace
 
 
 def sums_products(solver: LinearSolver) -> bool:
@@ -20,7 +18,7 @@ def sums_products(solver: LinearSolver) -> bool:
 
 def starts_warm(solver: LinearSolver) -> bool:
     """Whether the solver reads its start."""
-    return isinstance(solver, MatrixFreeCg | ConjugateGradient)
+    return isinstance(solver, MatrixFreeCg | ConjugateGradient | Subspace)
 
 
 @dataclasses.dataclass(frozen=True)

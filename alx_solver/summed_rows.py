@@ -91,6 +91,23 @@ class SummedEntries:
     def matrix(self) -> Float32[Array, "rows dim dim"]:
         return jax.lax.psum(self.own.matrix(), AXIS)
 
+    def errors(self, x: Float32[Array, "rows dim"]) -> None:
+        """Not kept: they lie on all devices."""
+
+    def errors_after(
+        self, errors: Float32[Array, "rows width"] | None, delta: Float32[Array, "rows size"], first: Int32[Array, ""]
+    ) -> None:
+        """Not kept."""
+
+    def block(
+        self,
+        x: Float32[Array, "rows dim"],
+        errors: Float32[Array, "rows width"] | None,
+        first: Int32[Array, ""],
+        size: int,
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]:
+        return jax.lax.psum(self.own.block(x, None, first, size), AXIS)
+
 
 @dataclasses.dataclass(frozen=True)
 class FormedEntries:
@@ -114,6 +131,25 @@ class FormedEntries:
 
     def matrix(self) -> Float32[Array, "rows dim dim"]:
         return self.formed
+
+    def errors(self, x: Float32[Array, "rows dim"]) -> None:
+        """Not kept: no entries are here."""
+
+    def errors_after(
+        self, errors: Float32[Array, "rows width"] | None, delta: Float32[Array, "rows size"], first: Int32[Array, ""]
+    ) -> None:
+        """Not kept."""
+
+    def block(
+        self,
+        x: Float32[Array, "rows dim"],
+        errors: Float32[Array, "rows width"] | None,
+        first: Int32[Array, ""],
+        size: int,
+    ) -> tuple[Float32[Array, "rows size"], Float32[Array, "rows size size"]]:
+        columns = jax.lax.dynamic_slice_in_dim(self.formed, first, size, axis=2)
+        residual = jax.lax.dynamic_slice_in_dim(self.residual(x), first, size, axis=1)
+        return residual, jax.lax.dynamic_slice_in_dim(columns, first, size, axis=1)
 
 
 def summed_entries(own: ObservedEntries, solver: LinearSolver, precision: jax.lax.Precision) -> ObservedEntries:

@@ -9,17 +9,17 @@ candidates, dynamic programming over the histogram of lengths finds the best K i
 import numpy as np
 from jaxtyping import Int64
 
-# Multiples of 4 up to 64, then steps of about a sixteenth: a candidate never pads a longer row by more than 1/16.
-_FINE_STEP = 4
-_FINE_LIMIT = 64
+# Every width up to 16, then steps of at most an eighth, and of about a sixteenth from 64 on.
+_EVERY_UNTIL = 16
+_LEAST_STEP = 4
 
 
 def candidate_widths(longest: int) -> Int64[np.ndarray, " candidates"]:
     """Ascending widths that are considered for rows of up to `longest` entries; the last is >= `longest`."""
-    widths = list(range(_FINE_STEP, min(longest, _FINE_LIMIT) + _FINE_STEP, _FINE_STEP))
+    widths = list(range(1, min(longest, _EVERY_UNTIL) + 1))
     while widths[-1] < longest:
-        step = max(_FINE_STEP, widths[-1] // 16 // _FINE_STEP * _FINE_STEP)
-        widths.append(widths[-1] + step)
+        sixteenth = widths[-1] // 16 // _LEAST_STEP * _LEAST_STEP
+        widths.append(widths[-1] + (2 if widths[-1] < 2 * _EVERY_UNTIL else max(_LEAST_STEP, sixteenth)))
     return np.array(widths, np.int64)
 
 
@@ -36,7 +36,7 @@ def choose_widths(
     """
     lengths = row_lengths[(row_lengths > 0) & (row_lengths <= max_width)]
     if not len(lengths):
-        return (min(max_width, _FINE_STEP),)
+        return (min(max_width, _EVERY_UNTIL),)
     widths = candidate_widths(int(lengths.max()))
     upto = np.concatenate([[0], np.searchsorted(np.sort(lengths), widths, side="right")])
     # cost[i, j]: rows longer than candidate i - 1 (i = 0: all) and no longer than candidate j, padded to j.

@@ -14,6 +14,8 @@ products of length d, and no pass over the entries.
 The last of a fixed number of steps needs only p.Ap, half a pass over the entries. A row with r = 0 stays as it is.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
@@ -50,6 +52,14 @@ def cg_fixed_steps(system: LinearSystem, start: Float32[Array, "rows dim"], step
         for q, aq, q_energy in before:
             p = p - _quotient(_dot(r, aq), q_energy)[:, None] * q
     return x + _quotient(_dot(r, p), system.energy(p))[:, None] * p
+
+
+def relative_residual_reached(
+    system: LinearSystem, tolerance: float
+) -> Callable[[Float32[Array, "rows dim"]], Bool[Array, " rows"]]:
+    """A function of the residual: which rows have |b - A x| <= tolerance |b|."""
+    target = tolerance**2 * _norm2(system.right_hand_side())
+    return lambda residual: _norm2(residual) <= target
 
 
 def cg_to_tolerance(

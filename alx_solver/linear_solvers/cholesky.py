@@ -19,12 +19,13 @@ class Cholesky:
 
     def solve(self, operator: NormalOperator, start: Float32[Array, "rows dim"]) -> Float32[Array, "rows dim"]:
         del start
-        return solve_rows(_solve, operator.matrix(), operator.right_hand_side())
+        return solve_rows(solve_positive_definite, operator.matrix(), operator.right_hand_side())
 
 
-def _solve(
+def solve_positive_definite(
     matrices: Float32[Array, "*batch dim dim"], vectors: Float32[Array, "*batch dim"]
 ) -> Float32[Array, "*batch dim"]:
+    """x with A x = b."""
     factor = jax.lax.linalg.cholesky(matrices)
     half = jax.lax.linalg.triangular_solve(factor, vectors[..., None], left_side=True, lower=True)
     return jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)[..., 0]

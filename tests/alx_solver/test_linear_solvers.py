@@ -146,3 +146,39 @@ def test_three_steps_in_float32_stay_true_where_the_textbook_s_recurrence_does_n
 
     assert worst(ours) < 1e-3
     assert worst(textbook) > 1e-2
+
+
+def block_coordinate_sweep(a, b, x, size: int):
+    """One sweep by hand in float64: each block's small system solved with the other dimensions held."""
+    x = x.copy()
+    dim = len(x)
+    for begin in range(0, dim, size):
+        block = slice(min(begin, dim - size), min(begin, dim - size) + size)
+        x[block] += np.linalg.solve(a[block, block], (b - a @ x)[block])
+    return x
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+@pytest.mark.parametrize("size", [1, 4, 6, 9])
+def test_a_sweep_of_the_subspace_solver_is_a_block_coordinate_step(size, cut):
+    operator, matrices, vectors = problem(weighted=True, cut=cut)
+    start = np.random.default_rng(2).normal(size=(ROWS, DIM))
+    solver = make_linear_solver("subspace", steps=1, tolerance=None, max_steps=1, subspace_block=size)
+    solution = np.asarray(jax.jit(lambda: solver.solve(operator, jnp.asarray(start, jnp.float32)))())
+    size = min(size, DIM)
+    expected = np.stack([block_coordinate_sweep(*row, size) for row in zip(matrices, vectors, start, strict=True)])
+    np.testing.assert_allclose(solution, expected, rtol=1e-3, atol=1e-4)
+
+    def energy(x):  # half the row's objective, up to a constant
+        return 0.5 * np.einsum("rd,rde,re->r", x, matrices, x) - (vectors * x).sum(axis=1)
+
+    assert (energy(solution) < energy(start)).all()
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+def test_sweeps_of_the_subspace_solver_reach_the_exact_solution(cut):
+    operator, matrices, vectors = problem(weighted=True, cut=cut)
+    solver = make_linear_solver("subspace", steps=1, tolerance=1e-5, max_steps=500, subspace_block=4)
+    solution = jax.jit(lambda: solver.solve(operator, jnp.zeros((ROWS, DIM))))()
+    expected = np.linalg.solve(matrices, vectors[..., None])[..., 0]
+    np.testing.assert_allclose(solution, expected, rtol=1e-3, atol=1e-4)
