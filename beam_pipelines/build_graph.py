@@ -27,7 +27,6 @@ from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
 from beam_pipelines.partitioning import choose_num_partitions
 from beam_pipelines.progress import StageProgress
 from beam_pipelines.storage import join
-from beam_pipelines.write_steps import PART_REPORTS
 from webgraph.manifest import MANIFEST_FILE, Manifest, parse_manifest
 from webgraph.variants import variant_folder
 
@@ -158,11 +157,18 @@ def _publish(source: str, folder: str, aside: str) -> None:
     """Gives a finished graph its final name, if it has not got it; what stands there is moved aside whole before."""
     if not storage.folder_exists(source):
         return
-    storage.remove_files(storage.list_files(join(source, PART_REPORTS)))
+    _remove_unnamed(source)
     if storage.is_local(folder) and os.path.exists(folder):
         os.makedirs(os.path.dirname(aside), exist_ok=True)
         os.replace(folder, aside)
     storage.publish_folder(source, folder, last=MANIFEST_FILE)
+
+
+def _remove_unnamed(folder: str) -> None:
+    """Removes what a graph's manifest does not name: reports of parts, and files that a killed worker left half."""
+    names = {MANIFEST_FILE, *(file.name for file in _read_manifest(folder).files)}
+    paths = storage.list_files(join(folder, "*"))
+    storage.remove_files([path for path in paths if path.rpartition("/")[2] not in names])
 
 
 def _check_free(folders: Iterable[str], overwrite: bool) -> None:

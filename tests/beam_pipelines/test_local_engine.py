@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from beam_pipelines import build_graph, storage
+from beam_pipelines import build_graph, storage, write_steps
 from beam_pipelines.beam_engine import BeamEngine
 from beam_pipelines.build_graph import WORK_FOLDER, build
 from beam_pipelines.damage import BuildError
@@ -144,6 +144,28 @@ def test_a_stopped_build_goes_on_where_it_was(
         assert len(again) <= total - stop  # tasks that ran beside the last one may be done too
         assert "before" in caplog.text
         assert content(output) == whole
+
+
+def test_files_that_a_killed_worker_left_half_are_in_no_graph(
+    crawl: SyntheticCrawl, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    real, written = storage.write_file, []
+
+    def write_file(path: str, data: bytes) -> None:
+        written.append(path)
+        if len(written) == 9:  # dead before the file got its name
+            Path(f"{path}.0123456789abcdef.tmp").write_bytes(data[:5])
+            raise _StopError
+        real(path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write_steps, "write_file", write_file)
+        with pytest.raises(_StopError):
+            build_files(crawl.wat_paths, output, _OPTIONS)
+    assert list(output.glob(f"{WORK_FOLDER}/graphs/*/*.tmp"))
+    build_files(crawl.wat_paths, output, _OPTIONS)
+    assert content(output) == whole
 
 
 @pytest.mark.parametrize("moment", ["before the first", "between two", "after the last"])
