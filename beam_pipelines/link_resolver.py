@@ -112,10 +112,9 @@ class LinkResolver:
     def table(self) -> tuple[bytes, np.ndarray]:
         """The distinct URLs so far: their concatenated xxh3_128 digests, and uint64[urls] of masks."""
         digests = b"".join(map(xxhash.xxh3_128_digest, map(str.encode, self._index)))
-        mask_of = _MaskOfOrigin(self._masks)
-        # An origin ends at the first slash behind `http://` or `https://` and a host.
-        origins = (url[: url.index("/", 8)] for url in self._index)
-        return digests, np.fromiter(map(mask_of.__getitem__, origins), np.uint64, len(self._index))
+        mask_of = _MaskOfHost(self._masks)
+        masks = (mask_of[url.split("/", 3)[2]] for url in self._index)
+        return digests, np.fromiter(masks, np.uint64, len(self._index))
 
     def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> list[int]:
         """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
@@ -134,14 +133,14 @@ class LinkResolver:
         ]
 
 
-class _MaskOfOrigin(dict[str, int]):
-    """Masks by origin, such as `http://a.de:81`; asked once each."""
+class _MaskOfHost(dict[str, int]):
+    """Masks by host and port, such as `a.de:81`; asked once each."""
 
     def __init__(self, masks: TldMasks) -> None:
         self._masks = masks
 
-    def __missing__(self, origin: str) -> int:
-        mask = self[origin] = self._masks.mask(origin + "/")
+    def __missing__(self, host: str) -> int:
+        mask = self[host] = self._masks.mask(f"http://{host}/")
         return mask
 
 

