@@ -28,9 +28,13 @@ class AutoExchange:
         considered = candidates(request, halo)
         limit = memory_limit(request)
         within = [pair for pair in considered if limit is None or pair[0].held_rows <= limit]
-        if not within:
+        staged = None
+        if limit is not None and len(within) < len(considered):
             length = request.options.summed_min_length
-            return best_staged_plan(request, halo, limit or 0, (length,) if length else None)
+            most = min((candidate.total_bytes for candidate, _ in within), default=None)
+            staged = best_staged_plan(request, halo, limit, (length,) if length else None, most)
+        if staged is not None:
+            return staged
         chosen, schedule = min(within, key=lambda pair: pair[0].total_bytes)
         log_candidates(chosen, [candidate for candidate, _ in considered])
         if chosen.name == "table":

@@ -74,7 +74,7 @@ def place_items(
     if not len(owner):
         return np.zeros(0, np.int64)
     pair = owner * num_devices + device
-    rank = _rank_within(pair if stage is None else stage * num_devices**2 + pair)
+    rank = rank_within(pair if stage is None else stage * num_devices**2 + pair)
 
     step, sender = np.nonzero(schedule.amounts)
     offset = np.concatenate([[0], np.cumsum([each.capacity for each in schedule.rounds])])[step]
@@ -90,7 +90,7 @@ def place_items(
     return offset[segment] + rank - start[segment]
 
 
-def _rank_within(group: Int64[np.ndarray, " items"]) -> Int64[np.ndarray, " items"]:
+def rank_within(group: Int64[np.ndarray, " items"]) -> Int64[np.ndarray, " items"]:
     """Rank of each item among those of its group, in order."""
     order = np.argsort(group, kind="stable")
     _, first, counts = np.unique(group[order], return_index=True, return_counts=True)

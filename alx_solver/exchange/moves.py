@@ -47,6 +47,29 @@ def permute_rows(
     return received
 
 
+def permute_rows_into(
+    buffer: Float[Array, "held dim"],
+    shard: Float[Array, "capacity dim"],
+    send: Int32[Array, " places"],
+    places: Int32[Array, " places"],
+    rounds: tuple[Round, ...],
+) -> Float[Array, "held dim"]:
+    """`buffer` with what this device receives, without the rounds' padding.
+
+    Args:
+        buffer: on this device.
+        shard: of the table, on this device.
+        send: local row that this device sends at each place of all rounds.
+        places: row of the buffer for what arrives at each place; beyond its end for padding.
+        rounds: who sends to whom.
+    """
+    first = 0
+    for rows in permute_rows(shard, send, rounds):
+        buffer = buffer.at[places[first : first + len(rows)]].set(rows, mode="drop", unique_indices=True)
+        first += len(rows)
+    return buffer
+
+
 def sum_of_single(embeddings: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
     """Sum over devices of which all but one hold zeros, exact and in the embeddings' own bytes."""
     return from_bits(jax.lax.psum(as_bits(embeddings), AXIS), embeddings.dtype)

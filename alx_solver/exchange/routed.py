@@ -74,7 +74,9 @@ class RoutedExchange:
         if limit is None or whole.held_rows <= limit:
             return whole
         lengths = (request.options.summed_min_length,) if request.options.summed_min_length else None
-        return dataclasses.replace(best_staged_plan(request, halo, limit, lengths), name=self.name)
+        staged = best_staged_plan(request, halo, limit, lengths)
+        assert staged is not None  # there is a plan, or it raises
+        return staged
 
 
 def memory_limit(request: ExchangeRequest) -> int | None:
