@@ -17,7 +17,7 @@ from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
 from alx_solver.initialization import TableName, initial_table
 from alx_solver.linear_solvers import make_linear_solver
-from alx_solver.mesh import make_mesh, put_sharded
+from alx_solver.mesh import make_mesh, put_sharded, to_host
 from alx_solver.objective import Objective, make_objective
 from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
 from alx_solver.ownership import RowRanges, balanced_ranges
@@ -178,11 +178,11 @@ class AlsTrainer:
 
     def row_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_rows dim"]:
         """The row table on the host, without padding."""
-        return self.row_ranges.unpad(np.asarray(state.row_table)).astype(np.float32)
+        return self.row_ranges.unpad(to_host(state.row_table)).astype(np.float32)
 
     def col_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_cols dim"]:
         """The column table on the host, without padding."""
-        return self.col_ranges.unpad(np.asarray(state.col_table)).astype(np.float32)
+        return self.col_ranges.unpad(to_host(state.col_table)).astype(np.float32)
 
     def state_from_tables(
         self, row_table: Shaped[np.ndarray, "num_rows dim"], col_table: Shaped[np.ndarray, "num_cols dim"], epoch: int

@@ -22,6 +22,8 @@ import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
 
+from alx_solver.mesh import is_writer, to_host, wait_for_all
+
 if TYPE_CHECKING:
     from alx_solver.als import AlsState, AlsTrainer
 
@@ -38,6 +40,8 @@ class CheckpointError(ValueError):
 def save_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer", state: "AlsState") -> Path:
     """Writes the state of an epoch; a crash at any moment leaves the earlier checkpoints as they were.
 
+    With several processes all call it, and the first one writes.
+
     Args:
         directory: made if absent.
         trainer: whose state it is.
@@ -46,19 +50,26 @@ def save_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer", st
     Returns:
         The folder of this epoch.
     """
-    root = Path(directory)
+    tables = {
+        "row_table": trainer.row_ranges.unpad(to_host(state.row_table)),
+        "col_table": trainer.col_ranges.unpad(to_host(state.col_table)),
+    }
+    final = Path(directory) / f"{_PREFIX}{state.epoch:08d}"
+    if is_writer():
+        _write(final, tables, {"format": FORMAT, "epoch": state.epoch, **_identity(trainer)})
+    wait_for_all(f"checkpoint {state.epoch}")
+    return final
+
+
+def _write(final: Path, tables: dict[str, np.ndarray], manifest: dict[str, Any]) -> None:
+    root = final.parent
     root.mkdir(parents=True, exist_ok=True)
-    final = root / f"{_PREFIX}{state.epoch:08d}"
     writing = root / f"{_WRITING}{final.name}"
     for leftover in root.glob(f"{_WRITING}*"):
         shutil.rmtree(leftover)
     writing.mkdir()
-    tables = {
-        "row_table": trainer.row_ranges.unpad(np.asarray(state.row_table)),
-        "col_table": trainer.col_ranges.unpad(np.asarray(state.col_table)),
-    }
     digests = {name: _write_table(writing / f"{name}.npy", table) for name, table in tables.items()}
-    manifest = {"format": FORMAT, "epoch": state.epoch, **_identity(trainer), "sha256": digests}
+    manifest = {**manifest, "sha256": digests}
     with open(writing / "manifest.json", "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
         _flush(file)
@@ -69,7 +80,6 @@ def save_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer", st
     _sync_directory(root)
     for old in _checkpoints(root)[:-_KEPT]:
         shutil.rmtree(old)
-    return final
 
 
 def restore_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer") -> "AlsState | None":

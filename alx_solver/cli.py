@@ -11,6 +11,7 @@ from rich.console import Console
 
 from alx_solver.cli_flags import make_parser
 from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
+from alx_solver.processes import join_processes
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command == "bench":
         use_single_threaded_blas()
     try:
-        _dispatch(arguments, Console())
+        writer = join_processes(arguments)
+        _dispatch(arguments, Console(quiet=not writer))
     except KeyboardInterrupt:
         hint = "; the last checkpoint is whole, go on with --resume" if arguments.command == "train" else ""
         _say(errors, f"interrupted{hint}.")

@@ -13,7 +13,8 @@ from alx_solver.bench import BenchOptions, bench_epochs
 from alx_solver.checkpoint import restore_checkpoint
 from alx_solver.datasets import LinkDataset, load_dataset, validation_split
 from alx_solver.evaluate import beside_baselines, evaluate_model
-from alx_solver.options import Hyperparameters, Precision, SolverOptions
+from alx_solver.mesh import is_writer
+from alx_solver.options import ExchangeOptions, Hyperparameters, Precision, SolverOptions
 from alx_solver.report import EpochReport, print_dataset, print_files, print_recall_table, print_seconds_table
 from alx_solver.run_directory import RunDirectory, RunDirectoryError, RunOptions
 from alx_solver.tensorboard_log import TensorBoardLog
@@ -30,13 +31,16 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
     print_dataset(console, dataset)
     with ExitStack() as stack:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
-        trainer = make_trainer(options, dataset, devices)
+        exchange = ExchangeOptions(memory_fraction=arguments.exchange_memory)
+        trainer = make_trainer(options, dataset, devices, exchange)
         state, records = open_run(run, options, dataset, trainer, resume=arguments.resume)
         report = EpochReport(console, epochs=train_options.epochs, done=len(records))
         with report:
             for record in records:
                 report(record)
             state, metrics = train(trainer, state, dataset, train_options, run=run, listeners=[report, *listeners])
+    if not is_writer():
+        return
     table = beside_baselines(metrics, dataset)
     run.write_summary({"dataset": dataset.name, "epochs": int(state.epoch)} | table.to_json())
     print_recall_table(console, table, f"{dataset.name}, {len(metrics.rows):,} test rows, epoch {int(state.epoch)}")
@@ -110,18 +114,19 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
             tolerance=arguments.tolerance,
             fold_in_solver=arguments.fold_in_solver,
             fold_in_regularization=arguments.fold_in_regularization,
+            exchange=arguments.exchange,
         ),
         precision=Precision(table=arguments.table_dtype),
     )
 
 
 def choose_devices(arguments: argparse.Namespace) -> Sequence[jax.Device]:
-    """The first `--devices` devices; without it all, or one a core on a CPU.
+    """The first `--devices` devices of every process; without it all, or one a core on a CPU.
 
     Raises:
       ValueError: there are not so many.
     """
-    devices = jax.devices()
+    devices = jax.local_devices()
     on_cpu = devices[0].platform == "cpu"
     count = arguments.cpu_devices if on_cpu else arguments.devices
     if count is not None and not 1 <= count <= len(devices):
@@ -129,7 +134,10 @@ def choose_devices(arguments: argparse.Namespace) -> Sequence[jax.Device]:
             f"--devices {count}: JAX has {len(devices)} of {devices[0].platform}; give 1 to {len(devices)}, and on a "
             "CPU leave XLA_FLAGS unset."
         )
-    return devices[:count]
+    if jax.process_count() == 1:
+        return devices[:count]
+    every = [[d for d in jax.devices() if d.process_index == process] for process in range(jax.process_count())]
+    return [device for own in every for device in own[:count]]
 
 
 def _train_options(arguments: argparse.Namespace) -> TrainOptions:

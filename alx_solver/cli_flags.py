@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from alx_solver.options import FOLD_IN_REGULARIZATIONS, LINEAR_SOLVERS, TABLE_DTYPES
+from alx_solver.options import EXCHANGES, FOLD_IN_REGULARIZATIONS, LINEAR_SOLVERS, TABLE_DTYPES
 
 _EXIT_CODES = """\
 exit codes:
@@ -69,7 +69,26 @@ def _add_train(commands: Commands) -> None:
         help="recall after every N epochs and the last; 0: the last only (default: %(default)s)",
     )
     _add_evaluation_flags(group)
+    _add_exchange_flags(parser.add_argument_group("many devices and processes"))
     _add_data_flags(parser)
+
+
+def _add_exchange_flags(group: Flags) -> None:
+    group.add_argument(
+        "--exchange",
+        choices=EXCHANGES,
+        default="auto",
+        help="how embeddings move between devices; auto takes what moves least (default: %(default)s)",
+    )
+    group.add_argument(
+        "--exchange-memory",
+        type=float,
+        metavar="F",
+        help="hold at most this fraction of a table of other devices' embeddings (default: what is needed)",
+    )
+    group.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, where there are several processes")
+    group.add_argument("--num-processes", type=int, metavar="N", help="how many processes train together")
+    group.add_argument("--process-id", type=int, metavar="I", help="which of them this is; 0 writes the files")
 
 
 def _add_model_flags(group: Flags) -> None:
@@ -195,4 +214,6 @@ def _add_data_flags(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="held-out share of the rows, for data without a split (default: %(default)s)",
     )
-    group.add_argument("--devices", type=int, metavar="N", help="use N devices (default: all; on a CPU one a core)")
+    group.add_argument(
+        "--devices", type=int, metavar="N", help="use N devices of each process (default: all; on a CPU one a core)"
+    )

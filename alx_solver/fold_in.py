@@ -13,6 +13,7 @@ from jaxtyping import Float32
 from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.linear_solvers import make_linear_solver
+from alx_solver.mesh import to_host
 from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, SolverOptions
 from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.regularization import RegularizationRule
@@ -85,4 +86,4 @@ class FoldIn:
     def __call__(self, col_table: jax.Array) -> Float32[np.ndarray, "queries dim"]:
         """The embeddings of the queries, in their order."""
         start = zero_table(self._mesh, self._side.ranges, self._dim, jnp.dtype(jnp.float32))
-        return self._side.ranges.unpad(np.asarray(self._side.solve(start, col_table)))
+        return self._side.ranges.unpad(to_host(self._side.solve(start, col_table)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "shard"
@@ -35,5 +36,34 @@ def row_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def put_sharded(mesh: Mesh, tree: Any) -> Any:
-    """Every array of a pytree on the mesh, split by its leading axis; `None` leaves stay."""
-    return jax.device_put(tree, row_sharding(mesh))
+    """Every array of a pytree on the mesh, split by its leading axis; `None` leaves stay.
+
+    With several processes each gives the same whole arrays, and puts the parts of its own devices there.
+    """
+    sharding = row_sharding(mesh)
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def put(array: Any) -> jax.Array:
+        host = np.asarray(array)
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    return jax.tree.map(put, tree)
+
+
+def to_host(array: jax.Array) -> np.ndarray:
+    """A whole array in every process; all processes must ask for it."""
+    if array.is_fully_addressable or array.is_fully_replicated:
+        return np.asarray(array)
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+
+
+def is_writer() -> bool:
+    """Whether this process writes the files that several processes share."""
+    return jax.process_index() == 0
+
+
+def wait_for_all(name: str) -> None:
+    """Returns when all processes have come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)

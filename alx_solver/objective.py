@@ -24,7 +24,7 @@ from alx_solver.exchange.moves import sum_of_single
 from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
 from alx_solver.half_step import gather_rows, tile_of_cut
-from alx_solver.mesh import REPLICATED, SHARDED
+from alx_solver.mesh import REPLICATED, SHARDED, to_host
 from alx_solver.observed import WholeEntries
 
 
@@ -193,10 +193,10 @@ def make_objective(
     def objective(row_table: jax.Array, col_table: jax.Array, batches: DenseBatches, arrays: Any) -> Objective:
         errors, row_gramian, col_gramian = errors_and_gramians(row_table, col_table, batches, arrays)
         norms = (_weighted_norms(row_table, row_ridge), _weighted_norms(col_table, col_ridge))
-        observed = float(np.sum(np.asarray(errors), dtype=np.float64))
-        product = np.asarray(row_gramian, np.float64) * np.asarray(col_gramian, np.float64)
+        observed = float(np.sum(to_host(errors), dtype=np.float64))
+        product = to_host(row_gramian).astype(np.float64) * to_host(col_gramian)
         unobserved = unobserved_weight * float(product.sum())
-        regularizer = float(sum(np.sum(np.asarray(norm), dtype=np.float64) for norm in norms))
+        regularizer = float(sum(np.sum(to_host(norm), dtype=np.float64) for norm in norms))
         return Objective(observed + unobserved + regularizer, observed, unobserved, regularizer)
 
     return objective

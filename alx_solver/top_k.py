@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from alx_solver.csr import CsrMatrix
+from alx_solver.mesh import to_host
 
 _GROUP = 32
 _AXIS = "columns"
@@ -70,12 +71,13 @@ def top_k_columns(
             f"{len(col_ids)} ids; each pair must be equal."
         )
     mesh = _mesh_of(col_table)
-    valid = jax.device_put(col_ids >= 0, NamedSharding(mesh, PartitionSpec(_AXIS)))
+    by_shard = NamedSharding(mesh, PartitionSpec(_AXIS))
+    valid = jax.make_array_from_callback(col_ids.shape, by_shard, lambda index: col_ids[index] >= 0)
     table = jax.device_put(col_table, NamedSharding(mesh, PartitionSpec(_AXIS, None)))
     blocks = _query_blocks(queries, history, col_ids, options.queries_per_block)
     width = min(k, len(col_ids))
     rank = partial(_rank_block, k=width, columns_per_block=options.columns_per_block, mesh=mesh)
-    found = [jax.device_get(rank(*block, table, valid)) for block in blocks]
+    found = [tuple(map(to_host, rank(*block, table, valid))) for block in blocks]
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     ids = np.full((len(queries), k), -1, dtype=np.int64)
     if found:
@@ -88,6 +90,9 @@ def top_k_columns(
 
 def _mesh_of(table: Array) -> Mesh:
     """A one-axis mesh over the table's devices, in the order of its shards."""
+    if not table.is_fully_addressable:
+        assert isinstance(table.sharding, NamedSharding)
+        return Mesh(table.sharding.mesh.devices.reshape(-1), (_AXIS,))
     shards = sorted(table.addressable_shards, key=lambda shard: shard.index[0].start or 0)
     devices = [shard.device for shard in shards]
     if table.sharding.is_fully_replicated:

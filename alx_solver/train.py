@@ -17,6 +17,8 @@ from alx_solver.checkpoint import restore_checkpoint, save_checkpoint
 from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.evaluate import evaluate_model
+from alx_solver.mesh import is_writer, wait_for_all
+from alx_solver.options import ExchangeOptions
 from alx_solver.recall import RankingMetrics
 from alx_solver.run_directory import RunDirectory, RunOptions
 
@@ -50,7 +52,12 @@ class TrainOptions:
         return epoch >= self.epochs or (self.evaluate_every > 0 and epoch % self.evaluate_every == 0)
 
 
-def make_trainer(options: RunOptions, dataset: LinkDataset, devices: Sequence[jax.Device] | None) -> AlsTrainer:
+def make_trainer(
+    options: RunOptions,
+    dataset: LinkDataset,
+    devices: Sequence[jax.Device] | None,
+    exchange: ExchangeOptions | None = None,
+) -> AlsTrainer:
     """The trainer of a run."""
     return AlsTrainer(
         dataset.train,
@@ -59,6 +66,7 @@ def make_trainer(options: RunOptions, dataset: LinkDataset, devices: Sequence[ja
         precision=options.precision,
         batches=options.batches,
         devices=devices,
+        exchange=exchange,
     )
 
 
@@ -74,11 +82,17 @@ def open_run(
       RunDirectoryError: the folder holds a run and `resume` is false, or it holds another run.
     """
     if not (resume and run.run_file.exists()):
-        run.start(options, dataset)
+        wait_for_all("no run")
+        if is_writer():
+            run.start(options, dataset)
+        wait_for_all("run started")
         return trainer.init(), []
     run.check_same(options, dataset)
     state = restore_checkpoint(run.checkpoint, trainer)
-    return (trainer.init(), run.rewind(0)) if state is None else (state, run.rewind(int(state.epoch)))
+    epoch = 0 if state is None else int(state.epoch)
+    wait_for_all("run found")
+    kept = run.rewind(epoch) if is_writer() else []
+    return trainer.init() if state is None else state, kept
 
 
 def train(
@@ -116,9 +130,10 @@ def train(
         if options.is_due(record.epoch):
             metrics = evaluate_model(trainer, state, dataset)
             record = dataclasses.replace(record, metrics=metrics.means)
-        run.append(record)
-        for listener in listeners:
-            listener(record)
+        if is_writer():
+            run.append(record)
+            for listener in listeners:
+                listener(record)
         save_checkpoint(run.checkpoint, trainer, state)
     return state, metrics if metrics is not None else evaluate_model(trainer, state, dataset)
 
