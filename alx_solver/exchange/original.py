@@ -21,7 +21,7 @@ from alx_solver.exchange.moves import sum_of_single
 from alx_solver.mesh import AXIS
 
 DENSE_ROW = 16
-_BATCH_ENTRIES = 1 << 15
+_BATCH_ENTRIES = 1 << 12
 
 
 class OriginalArrays(NamedTuple):

@@ -1,4 +1,4 @@
-"""Two processes of four devices train what one of eight does: loss, recall, checkpoint. Worker: `train_in_process.py`."""
+"""Two processes of four devices train what one of eight does. Worker: `train_in_process.py`."""
 
 import argparse
 import json

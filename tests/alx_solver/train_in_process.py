@@ -1,4 +1,4 @@
-"""One process of several that train together: `train_in_process.py COORDINATOR NUM_PROCESSES PROCESS_ID FOLDER DEVICES`.
+"""One process of several that train together; arguments: COORDINATOR NUM_PROCESSES PROCESS_ID FOLDER DEVICES.
 
 Trains FOLDER/planted.npz with several exchanges; the first process writes losses and recall to FOLDER/NUM.json, and a
 checkpoint of the last.
