@@ -31,7 +31,9 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
     print_dataset(console, dataset)
     with ExitStack() as stack:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
-        exchange = ExchangeOptions(memory_fraction=arguments.exchange_memory)
+        exchange = ExchangeOptions(
+            memory_fraction=arguments.exchange_memory, plan_cache=str(run.path / "exchange-plans")
+        )
         trainer = make_trainer(options, dataset, devices, exchange)
         state, records = open_run(run, options, dataset, trainer, resume=arguments.resume)
         report = EpochReport(console, epochs=train_options.epochs, done=len(records))

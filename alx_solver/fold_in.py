@@ -4,6 +4,8 @@ It is the half-step of training on other rows: the same system, the same lambda_
 plain lambda), solved exactly or to a tolerance, float32 throughout.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -74,7 +76,7 @@ class FoldIn:
             balanced_ranges(history.row_lengths, mesh.size),
             col_ranges,
             exchange=make_exchange(solver.exchange),
-            exchange_options=exchange,
+            exchange_options=dataclasses.replace(exchange, plan_cache=None),
             table_dtypes=(jnp.dtype(jnp.float32), table_dtype),
             solver=linear_solver,
             rule=RegularizationRule.of(hyperparameters, history.num_cols, plain=plain),

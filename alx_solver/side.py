@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from alx_solver.csr import CsrMatrix
 from alx_solver.dense_batching import DenseBatches, RowStages, dense_batches
 from alx_solver.exchange import Exchange, ExchangePlan, ExchangeRequest
+from alx_solver.exchange.plan_cache import cached_plan
 from alx_solver.half_step import HalfStepFunction, ShardSolver, make_half_step
 from alx_solver.linear_solvers import LinearSolver
 from alx_solver.mesh import put_sharded
@@ -94,7 +95,8 @@ def make_side(
         batches = dataclasses.replace(
             batches, max_tile_rows=min(batches.max_tile_rows, rows), cut_slots=min(batches.cut_slots, rows)
         )
-    plan = exchange.plan(
+    plan = cached_plan(
+        exchange,
         ExchangeRequest(
             matrix=matrix,
             row_ranges=row_ranges,
@@ -102,7 +104,7 @@ def make_side(
             embedding_bytes=dim * table_dtypes[1].itemsize,
             summed_row_cost=SummedRowCost.of(solver, dim, table_dtypes[0].itemsize, batches.cut_slots),
             options=exchange_options,
-        )
+        ),
     )
     planned = dense_batches(
         matrix,
