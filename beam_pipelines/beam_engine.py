@@ -17,9 +17,10 @@ from beam_pipelines.runner import is_local_run, pipeline_options
 from beam_pipelines.write_graphs import WriteGraphs
 from beam_pipelines.write_steps import GraphPlan
 
-LOCAL_BYTES = 400 << 20
+LOCAL_BYTES = 256 << 20
 LOCAL_BYTES_PER_INPUT_BYTE = 8
-"""What Beam's runner in one process takes, at most, by measurement: it holds a whole shuffle in memory."""
+"""What Beam's runner in one process takes at most: it holds a whole shuffle in memory. Measured: 446 MB for 50 MB of
+compressed WAT, 979 MB for 136 MB."""
 
 
 def check_memory(beam_args: Sequence[str], total_bytes: int, max_memory: int) -> None:
