@@ -21,7 +21,7 @@ from alx_solver.exchange.moves import sum_of_single
 from alx_solver.mesh import AXIS
 
 DENSE_ROW = 16
-_BATCH_ENTRIES = 1 << 12
+_BATCH_ENTRIES = 1 << 15
 
 
 class OriginalArrays(NamedTuple):
@@ -72,7 +72,7 @@ class OriginalExchange:
         padded = -(-matrix.row_lengths // DENSE_ROW) * DENSE_ROW
         before = np.concatenate([[0], np.cumsum(padded)])
         start = before[:-1] - before[rows.starts[:-1]][rows.owners_of_all()]
-        stage = start // max(_BATCH_ENTRIES, int(padded.max(initial=0)))  # a row stays in one batch
+        stage = start // _BATCH_ENTRIES  # of the row's first entry: a row stays in one batch
         num_stages = int(stage.max(initial=0)) + 1
         owner = rows.owners_of_all()
         cell = owner * num_stages + stage  # ascending
