@@ -52,7 +52,5 @@ def test_a_damaged_file_is_an_error_in_words(tmp_path):
     cached_plan(make_exchange("routed"), request)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(
-        PlanCacheError, match=r"npz: not a readable exchange plan .* remove it to plan again"
-    ):
+    with pytest.raises(PlanCacheError, match=r"npz: not a readable exchange plan .* remove it to plan again"):
         cached_plan(make_exchange("routed"), request)
