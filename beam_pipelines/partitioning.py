@@ -1,4 +1,4 @@
-"""Into how many partitions, ranges and bundles the work is cut, from sizes alone. None of it changes a byte of output.
+"""Into how many partitions and ranges the work is cut, from sizes alone. None of it changes a byte of output.
 
 Between P partitions a stage sends up to P x P blocks, and N archives give up to N x P. So P must not grow as the input
 does: partitions grow with the square root of the input once there are enough of them, and the blocks keep their size.
@@ -11,15 +11,12 @@ does: partitions grow with the square root of the input once there are enough of
 """
 
 import math
-from collections.abc import Sequence
 
 BYTES_PER_PARTITION = 1 << 25
 """Compressed input for one partition of a small run. Measured on WAT files of documentation sites: 50 MB hold 0.82
 million links, and take 63 MB of memory more while they are merged and sent on as one partition."""
 BYTES_PER_BLOCK = 1 << 16
 """Compressed input for one of the P x P blocks, at least: some hundred edges, beside which a block's head is small."""
-BYTES_PER_KEY_BLOCK = 1 << 14
-"""Compressed input for one of the blocks that a parsed file has for each partition, at least."""
 NODES_PER_RANGE = 1 << 14
 """Nodes that one worker sorts in a small run; as for partitions, their number grows with the square root of all."""
 NODES_PER_BLOCK = 1 << 8
@@ -49,24 +46,3 @@ def choose_num_ranges(num_nodes: int) -> int:
 def choose_num_samples(num_ranges: int, num_partitions: int) -> int:
     """Chooses how many sort keys each partition samples; one worker sees all samples, so their number is bounded."""
     return -(-SAMPLES_PER_RANGE * num_ranges // num_partitions)
-
-
-def choose_bundles(sizes: Sequence[int], num_partitions: int) -> list[range]:
-    """Groups archives that are parsed into one file, so that its blocks are not tiny where archives are small and many.
-
-    Args:
-      sizes: compressed bytes of the archives, in the order in which they are to be bundled.
-
-    Returns:
-      Consecutive ranges of positions in `sizes`. All but the last hold at least `num_partitions` key blocks' bytes.
-    """
-    enough = num_partitions * BYTES_PER_KEY_BLOCK
-    bundles, start, held = [], 0, 0
-    for stop, size in enumerate(sizes, start=1):
-        held += size
-        if held >= enough:
-            bundles.append(range(start, stop))
-            start, held = stop, 0
-    if start < len(sizes):
-        bundles.append(range(start, len(sizes)))
-    return bundles

@@ -1,11 +1,12 @@
 """How time, memory and disk of a build grow with its input, and what the plain script takes.
 
+    python -m benchmarks.scale_runs all DIR --results benchmarks/results --make-crawl make_crawl.sh -- --max-memory 4GB
     python -m benchmarks.scale_runs make DIR --make-crawl make_crawl.sh
-    python -m benchmarks.scale_runs run DIR --sizes 1x 4x 16x 64x --output benchmarks/results/scale_runs.json \\
-        -- --max-memory 4GB --num-workers 2
-    python -m benchmarks.scale_runs plain DIR --output benchmarks/results/scale_plain.json
-    python -m benchmarks.scale_runs plot benchmarks/results/scale_runs.json
+    python -m benchmarks.scale_runs run DIR --sizes 1x 4x --output scale_runs.json -- --max-memory 4GB
+    python -m benchmarks.scale_runs plain DIR --built scale_runs.json --output scale_plain.json
+    python -m benchmarks.scale_runs plot scale_runs.json
 
+`all` does the other four in this order, for all sizes, and writes scale_runs.json, scale_plain.json and scale_runs.png.
 `make` writes the crawls. DIR/synthetic-Nx are made crawls of about N times 0.82 million links, read as WAT; DIR/real
 are WARC files of documentation sites (`make_crawl.sh DIR/real`); with DIR/fill-16x, read as WAT, they have 16 times the
 links of the shared crawl ("mixed-16x"). `run` builds each size as a process of its own and compares its counts
@@ -14,6 +15,7 @@ with the crawl's own truth; a size is added to the output when it is done. What 
 
 import argparse
 import json
+import re
 import shutil
 import statistics
 import subprocess
@@ -57,9 +59,10 @@ def make(arguments: argparse.Namespace) -> None:
 
 
 def _synthetic(folder: Path, pages: int, files: int, seed: int) -> None:
-    if folder.exists():
+    if (folder / "truth" / "truth.json").exists():  # written last
         print(f"{folder} is there")
         return
+    shutil.rmtree(folder, ignore_errors=True)
     options = SyntheticCrawlOptions(num_pages=pages, num_files=files, seed=seed, count_variants=False)
     crawl = write_synthetic_crawl(folder, options)
     print(f"{folder}: {crawl.counts.links:,} links")
@@ -103,6 +106,13 @@ def describe(output: Path, paths: list[str]) -> dict[str, Any]:
     }
 
 
+def stage_seconds(measured: Measured) -> dict[str, float]:
+    """Seconds of each stage: of parsing as it was seen, of the others as the build's log says."""
+    parse = measured.first_seen.get("filter", measured.seconds) - measured.first_seen.get("parse", 0.0)
+    logged = re.findall(r"^INFO (\S+): \d+ keys in ([\d.]+) s$", measured.stderr, re.MULTILINE)
+    return {"parse": round(parse, 2)} | {name: float(seconds) for name, seconds in logged}
+
+
 def run(arguments: argparse.Namespace) -> None:
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {"sizes": {}}
     results["environment"], results["flags"] = environment(), arguments.flags
@@ -114,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
                 shutil.rmtree(output, ignore_errors=True)
                 runs.append(build(paths, output, arguments.flags))
             entry = describe(output, paths)
-        entry["runs"] = [one.as_dict() for one in runs]
+        entry["runs"] = [one.as_dict() | {"stage_seconds": stage_seconds(one)} for one in runs]
         entry["median_seconds"] = statistics.median(one.seconds for one in runs)
         entry["max_peak_pss_bytes"] = max(one.peak_pss_bytes for one in runs)
         if size != "mixed-16x":
@@ -204,20 +214,44 @@ def plot(arguments: argparse.Namespace) -> None:
     print(f"memory: {slope:.2f} bytes an edge and {floor / 1e6:.0f} MB; us an edge: {seconds / edges * 1e6}")
 
 
+def everything(arguments: argparse.Namespace) -> None:
+    """Makes, runs and plots all."""
+    results = arguments.results
+    built = results / "scale_runs.json"
+    make(arguments)
+    run(_with(arguments, sizes=[*arguments.sizes, "mixed-16x"], output=built))
+    plain(_with(arguments, sizes=["mixed-16x"], output=results / "scale_plain.json", built=built))
+    plot(_with(arguments, results=built))
+
+
+def _with(arguments: argparse.Namespace, **changed: Any) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(arguments), **changed})
+
+
 def main() -> None:
     own, flags = _split(sys.argv[1:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for function, default in ((make, list(SYNTHETIC_PAGES)), (run, list(SYNTHETIC_PAGES)), (plain, ["mixed-16x"])):
-        command = commands.add_parser(function.__name__)
+    sizes = list(SYNTHETIC_PAGES)
+    for name, function, default in (
+        ("all", everything, sizes),
+        ("make", make, sizes),
+        ("run", run, sizes),
+        ("plain", plain, ["mixed-16x"]),
+    ):
+        command = commands.add_parser(name)
         command.add_argument("folder", type=Path)
         command.add_argument("--sizes", nargs="+", default=default)
         command.set_defaults(function=function)
-        if function is make:
+        if function in (make, everything):
             command.add_argument("--make-crawl", type=Path, help="the script that makes the real crawl")
+        if function is make:
             continue
         command.add_argument("--repeats", type=int, default=1)
-        command.add_argument("--output", type=Path, required=True, help="JSON file")
+        if function is everything:
+            command.add_argument("--results", type=Path, required=True, help="folder of the JSON files and the plot")
+        else:
+            command.add_argument("--output", type=Path, required=True, help="JSON file")
         command.add_argument("--scratch", type=Path, help="where outputs are written, and then removed")
         command.add_argument("--max-gigabytes", type=int, default=12, help="the plain script is killed above it")
         command.add_argument("--built", type=Path, help="JSON of `run` to compare with")

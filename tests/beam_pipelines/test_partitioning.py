@@ -6,11 +6,9 @@ from hypothesis import strategies as st
 
 from beam_pipelines.partitioning import (
     BYTES_PER_BLOCK,
-    BYTES_PER_KEY_BLOCK,
     BYTES_PER_PARTITION,
     NODES_PER_RANGE,
     SAMPLES_PER_RANGE,
-    choose_bundles,
     choose_num_partitions,
     choose_num_ranges,
     choose_num_samples,
@@ -48,17 +46,3 @@ def test_ranges_and_samples() -> None:
     for num_ranges, num_partitions in ((1, 3), (2, 66), (1195, 18_488)):
         total = choose_num_samples(num_ranges, num_partitions) * num_partitions
         assert num_ranges * SAMPLES_PER_RANGE <= total < num_ranges * SAMPLES_PER_RANGE + num_partitions
-
-
-@given(st.lists(st.integers(0, 3 * BYTES_PER_KEY_BLOCK), max_size=30), st.integers(1, 4))
-def test_bundles_hold_each_archive_once_and_enough(sizes: list[int], num_partitions: int) -> None:
-    bundles = choose_bundles(sizes, num_partitions)
-    assert [position for bundle in bundles for position in bundle] == list(range(len(sizes)))
-    enough = num_partitions * BYTES_PER_KEY_BLOCK
-    for bundle in bundles[:-1]:
-        held = [sizes[position] for position in bundle]
-        assert sum(held) >= enough > sum(held[:-1])
-
-
-def test_large_archives_are_not_bundled() -> None:
-    assert choose_bundles([12_500_000] * 4, choose_num_partitions(50_000_000)) == [range(n, n + 1) for n in range(4)]
