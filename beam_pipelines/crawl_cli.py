@@ -58,6 +58,7 @@ def add_connections(parser: "argparse.ArgumentParser | argparse._ArgumentGroup")
 def run(arguments: argparse.Namespace) -> int:
     """Lists or fetches, and returns the exit code. ValueError and OSError say what cannot be done."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("beam_pipelines").setLevel(logging.INFO)  # retries, which may take long
     options = CrawlOptions(
         name=arguments.name,
         kind=arguments.kind,
