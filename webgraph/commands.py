@@ -14,6 +14,7 @@ from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_g
 from webgraph.graph_layout import SPLITS
 from webgraph.graph_statistics import QUANTILES, DegreeStatistics, GraphStatistics, graph_statistics
 from webgraph.manifest import MANIFEST_FILE
+from webgraph.printable import printable
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
 from webgraph.verify import VerifyReport, verify_graph
 
@@ -103,7 +104,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     for report in reports:
         for finding in report.findings:
             console.print(
-                f"{report.path.name}: {finding.check}: {finding.message}", style="red", markup=False, highlight=False
+                printable(f"{report.path.name}: {finding.check}: {finding.message}"),
+                style="red",
+                markup=False,
+                highlight=False,
             )
     return 1 if any(report.findings for report in reports) else 0
 
@@ -184,7 +188,7 @@ def _largest_table(statistics: list[tuple[str, GraphStatistics]]) -> Table:
     table.add_column("of")
     table.add_column("page", overflow="fold")
     for variant, name, degrees in _degrees(statistics):
-        table.add_row(variant, name, Text(degrees.largest_node))
+        table.add_row(variant, name, Text(printable(degrees.largest_node)))
     return table
 
 

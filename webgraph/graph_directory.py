@@ -1,7 +1,9 @@
 """Reading a graph directory: the boundary between the pipeline that writes graphs and everything that reads them."""
 
+import contextlib
 import dataclasses
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from webgraph.parquet_parts import (
     iter_row_groups,
     read_node_block,
 )
+from webgraph.parquet_sizes import ParquetSizes, check_sizes
 from webgraph.row_block import RowBlock
 from webgraph.variants import VARIANTS, variant_folder
 
@@ -54,9 +57,12 @@ class GraphDirectory:
             raise GraphDirectoryError(str(error)) from error
         for file in manifest.files:
             try:
-                size = (folder / file.name).stat().st_size
+                status = (folder / file.name).stat()
             except OSError as error:
                 raise GraphDirectoryError(f"{folder} lacks its file {file.name}; copy or build it again.") from error
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait forever
+                raise GraphDirectoryError(f"{folder / file.name} is no regular file; copy or build it again.")
+            size = status.st_size
             if size != file.bytes:
                 raise GraphDirectoryError(
                     f"{folder / file.name} has {size} bytes, not {file.bytes} as its manifest says; "
@@ -102,13 +108,13 @@ class GraphDirectory:
 
     def read_node_part(self, part: int) -> NodeBlock:
         """Reads the nodes of one part."""
-        path = self.path / self.manifest.layout.parquet_file(NODES, part)
-        try:
-            with pq.ParquetFile(path) as file:
-                check_schema(file, NODE_SCHEMA)
-                return read_node_block(file)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise _damaged(path, error) from error
+        with self._open_part(NODES, part, NODE_SCHEMA) as (file, sizes):
+            return read_node_block(file, sizes)
+
+    def count_rows(self, table: str, part: int) -> int:
+        """Rows of one part of a split, or nodes, by its Parquet footer."""
+        with self._open_part(table, part, NODE_SCHEMA if table == NODES else ROW_SCHEMA) as (file, _):
+            return int(file.metadata.num_rows)
 
     def tfrecord_files(self, split: str) -> list[Path]:
         """Returns the published files of `split` in order of their shards; none where they were not written."""
@@ -119,12 +125,18 @@ class GraphDirectory:
 
     def iter_part(self, split: str, part: int, start: int | None = None, stop: int | None = None) -> Iterator[RowBlock]:
         """Yields the row groups of one part that overlap the ids [start, stop), each cut to that range."""
-        path = self.path / self.manifest.layout.parquet_file(split, part)
+        with self._open_part(split, part, ROW_SCHEMA) as (file, _):
+            yield from iter_row_groups(file, start, stop)
+
+    @contextlib.contextmanager
+    def _open_part(self, table: str, part: int, schema: pa.Schema) -> Iterator[tuple[pq.ParquetFile, ParquetSizes]]:
+        """A Parquet file whose columns and sizes have been checked; what it raises is told as damage, by its path."""
+        path = self.path / self.manifest.layout.parquet_file(table, part)
         try:
-            with pq.ParquetFile(path) as file:
-                check_schema(file, ROW_SCHEMA)
-                yield from iter_row_groups(file, start, stop)
-        except (pa.ArrowException, OSError, ValueError) as error:
+            with open(path, "rb") as source, pq.ParquetFile(path) as file:
+                check_schema(file, schema)
+                yield file, check_sizes(file, source, os.fstat(source.fileno()).st_size)
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise _damaged(path, error) from error
 
 

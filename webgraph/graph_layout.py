@@ -15,6 +15,10 @@ EDGES_PER_PART = 8_000_000
 SPLITS = ("train", "train_t", "test")
 NODES = "nodes"
 
+PARQUET_SUFFIX = ".parquet"
+MAX_NODES = 1 << 40
+"""Far above any graph, and so far below 2^63 that an id times a number of files still fits."""
+
 _TFRECORD_NAMES = {"train": "train", "train_t": "train.transpose", "test": "test"}
 
 
@@ -35,6 +39,8 @@ class GraphLayout:
     def __post_init__(self) -> None:
         if self.num_nodes < 0:
             raise ValueError(f"num_nodes must be at least 0, got {self.num_nodes}.")
+        if self.num_nodes > MAX_NODES:
+            raise ValueError(f"num_nodes must be at most {MAX_NODES}, got {self.num_nodes}.")
         if self.num_parts < 1:
             raise ValueError(f"num_parts must be at least 1, got {self.num_parts}.")
         if self.tfrecord_shards is not None and self.tfrecord_shards < self.num_parts:
@@ -80,11 +86,16 @@ class GraphLayout:
 
     def parquet_file(self, table: str, part: int) -> str:
         """Returns the file name of a part of a split or of the nodes."""
-        return f"{table}-{part:05}-of-{self.num_parts:05}.parquet"
+        return f"{table}-{part:05}-of-{self.num_parts:05}{PARQUET_SUFFIX}"
 
     def tfrecord_file(self, split: str, shard: int) -> str:
         """Returns the published file name of a shard."""
         return f"{_TFRECORD_NAMES[split]}.tfr-{shard:05}-of-{self.tfrecord_shards:05}"
+
+    @property
+    def num_files(self) -> int:
+        """How many files a graph has, but for its manifest."""
+        return (len(SPLITS) + 1) * self.num_parts + len(SPLITS) * (self.tfrecord_shards or 0)
 
     def file_names(self) -> list[str]:
         """Returns the names of all files of a graph but its manifest."""

@@ -1,7 +1,9 @@
 """`manifest.json`: what a graph directory holds, and what it was made from.
 
 It is written last, so a directory with a manifest is complete. Its bytes repeat: canonical JSON (keys sorted, UTF-8,
-a newline at the end), and no time, host, absolute path or number of workers. Its digest names the graph.
+a newline at the end), and no time, host, absolute path or number of workers. Its field `digest` is the hex xxh3_128 of
+the same JSON without that field, and names the graph. A manifest is read only if its bytes are exactly those that its
+content and digest give, so that every bit of it is checked. That finds damage; it is no signature.
 """
 
 import dataclasses
@@ -14,7 +16,7 @@ from typing import Any
 import xxhash
 
 from webgraph.checked_json import JsonFields
-from webgraph.graph_layout import SPLITS, GraphLayout
+from webgraph.graph_layout import NODES, SPLITS, GraphLayout
 from webgraph.split import SplitOptions
 
 FORMAT_VERSION = 1
@@ -23,6 +25,7 @@ NO_URLS = "none"
 """The canonicalizer of a graph that came without URLs."""
 
 _MAX_BYTES = 1 << 28
+_DIGEST_FIELD = "digest"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
@@ -115,25 +118,49 @@ class Manifest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", tuple(sorted(self.files, key=lambda file: file.name)))
+        if len(self.files) != self.layout.num_files:  # before names are made, of which a hostile layout has billions
+            raise ValueError(f"files must be the {self.layout.num_files} of the layout, but are {len(self.files)}")
         names, expected = [file.name for file in self.files], sorted(self.layout.file_names())
         if names != expected:
             different = sorted(set(names) ^ set(expected)) or names
             raise ValueError(f"files must be those of the layout, but differ in {', '.join(different[:3])}")
         if self.layout.num_nodes != self.graph.num_nodes:
             raise ValueError(f"layout has {self.layout.num_nodes} nodes, graph {self.graph.num_nodes}")
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        """The rows of the files are those of the graph."""
+        rows = {file.name: file.rows for file in self.files}
+        expected = {NODES: self.graph.num_nodes, **{name: self.graph.splits[name].rows for name in SPLITS}}
+        for table, said in expected.items():
+            names = [self.layout.parquet_file(table, part) for part in range(self.layout.num_parts)]
+            listed = [names]
+            if table != NODES and self.layout.tfrecord_shards is not None:
+                listed.append([self.layout.tfrecord_file(table, shard) for shard in range(self.layout.tfrecord_shards)])
+            for found in (sum(rows[name] for name in names) for names in listed):
+                if found != said:
+                    raise ValueError(f"the files of {table} have {found} rows, graph {said}")
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON."""
-        return canonical_json(_to_json(self))
+        """Canonical JSON, with the digest."""
+        return _with_digest(_to_json(self))
 
     def digest(self) -> str:
-        """Hex xxh3_128 of the canonical JSON: the identity of the graph."""
-        return xxhash.xxh3_128_hexdigest(self.to_bytes())
+        """Hex xxh3_128 of the canonical JSON without its field `digest`: the identity of the graph."""
+        return _digest(_to_json(self))
 
 
 def canonical_json(value: Any) -> bytes:
     """Bytes of a JSON value that depend on nothing but the value; raises ValueError for NaN and infinities."""
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(canonical_json(content))
+
+
+def _with_digest(content: dict[str, Any]) -> bytes:
+    return canonical_json({**content, _DIGEST_FIELD: _digest(content)})
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -174,9 +201,10 @@ def parse_manifest(data: bytes, path: str, canonicalizer: str | None = None) -> 
     if version != FORMAT_VERSION or isinstance(version, bool):
         remedy = "; install a newer alx-webgraph" if isinstance(version, int) and version > FORMAT_VERSION else ""
         raise ManifestError(f"{path} has format version {version!r}, but this program reads {FORMAT_VERSION}{remedy}.")
+    _check_digest(data, content, path)
     try:
         manifest = _from_json(JsonFields(content))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ManifestError(f"{path} is not valid: {error}.") from error
     if canonicalizer is not None and manifest.canonicalizer != canonicalizer:
         raise ManifestError(
@@ -184,6 +212,21 @@ def parse_manifest(data: bytes, path: str, canonicalizer: str | None = None) -> 
             "build the graph again with this version."
         )
     return manifest
+
+
+def _check_digest(data: bytes, content: dict[str, Any], path: str) -> None:
+    """Raises ManifestError unless `data` are the bytes that its content, but for the digest, gives."""
+    said = content.pop(_DIGEST_FIELD, None)
+    try:
+        expected = _with_digest(content)
+    except (ValueError, RecursionError) as error:  # NaN, half a surrogate pair
+        raise ManifestError(f"{path} is damaged ({error}); copy or build the graph again.") from error
+    if data != expected:
+        found = json.loads(expected)[_DIGEST_FIELD]
+        what = (
+            f"has the digest {found}, not {said!r} as it says" if found != said else "is not written as its values are"
+        )
+        raise ManifestError(f"{path} {what}; it was changed or damaged: copy or build the graph again.")
 
 
 def _to_json(manifest: Manifest) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from webgraph.node_block import NodeBlock
+from webgraph.parquet_sizes import ParquetSizes
 from webgraph.row_block import RowBlock, slice_rows
 
 EDGES_PER_ROW_GROUP = 1_000_000
@@ -49,6 +50,7 @@ _COMMON: dict[str, Any] = {
     "version": "2.6",
     "data_page_version": "1.0",
 }
+_URL_BYTES_DECODED_TOGETHER = 1 << 30
 _SPLIT = "BYTE_STREAM_SPLIT"
 
 
@@ -101,9 +103,23 @@ def iter_row_groups(file: pq.ParquetFile, start: int | None = None, stop: int | 
         yield block if (first, last) == (0, block.num_rows) else slice_rows(block, first, last)
 
 
-def read_node_block(file: pq.ParquetFile) -> NodeBlock:
-    """Reads all of a file of nodes, whose schema has been checked with `check_schema`."""
-    table = file.read(use_threads=False)
+def read_node_block(file: pq.ParquetFile, sizes: ParquetSizes) -> NodeBlock:
+    """Reads all of a file of nodes, whose schema and sizes have been checked with `check_schema` and `check_sizes`.
+
+    A front-coded URL repeats up to a page of bytes before it, so a few are decoded at a time, and counted.
+
+    Raises:
+      ValueError: the decoded nodes take more than `sizes.limit`; a URL is no UTF-8.
+    """
+    rows = max(1, min(NODES_PER_ROW_GROUP, _URL_BYTES_DECODED_TOGETHER // max(1, sizes.largest_page)))
+    batches, decoded = [], 0
+    for batch in file.iter_batches(batch_size=rows, use_threads=False):
+        decoded += batch.nbytes
+        if decoded > sizes.limit:
+            raise ValueError(f"holds more than {sizes.limit} bytes when decoded, far more than its size tells")
+        batches.append(batch)
+    table = pa.Table.from_batches(batches, schema=file.schema_arrow)
+    table["url"].validate(full=True)
     url = table["url"].cast(pa.large_string()).combine_chunks()
     return NodeBlock(
         node_id=table["node_id"].to_numpy(),

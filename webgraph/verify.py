@@ -1,7 +1,8 @@
 """Checks that a graph directory is what its manifest and the dataset's definition say.
 
-Every check names the first difference by node and URL, and how many more there are. Memory: the URLs of the graph,
-some 50 bytes a node, and the edges of one part.
+Every check names the first difference by node and URL, and how many more there are. Checks go from the outside in: no
+Parquet file is decoded while one has another checksum than its manifest says, and nothing is looked up by node unless
+the nodes are as many as they should be. Memory: the URLs of the graph, some 50 bytes a node, and the edges of one part.
 """
 
 import dataclasses
@@ -10,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import xxhash
 
+from webgraph.canonical_url import CANONICALIZER
 from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_graph
-from webgraph.graph_layout import NODES, SPLITS
-from webgraph.manifest import MANIFEST_FILE
+from webgraph.graph_layout import NODES, PARQUET_SUFFIX, SPLITS
+from webgraph.manifest import MANIFEST_FILE, NO_URLS
 from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock, slice_rows
 from webgraph.tfrecord import TFRecordError, read_records
@@ -60,14 +61,26 @@ def verify_graph(path: str | os.PathLike[str], on_check: Callable[[str], None] |
     checks: list[str] = []
     findings: list[Finding] = []
     try:
-        for check, messages in _checks(GraphDirectory.open(folder)):
+        graph = GraphDirectory.open(folder)
+        for check, messages in _checks(graph):
             checks.append(check)
             if on_check:
                 on_check(check)
+            before = len(findings)
             findings += [Finding(check=check, message=message) for message in messages]
-    except (GraphDirectoryError, TFRecordError) as error:
+            if len(findings) > before and _is_last(check, graph, findings[before:]):
+                break
+    except (GraphDirectoryError, TFRecordError, OSError) as error:
         findings.append(Finding(check=checks[-1] if checks else "files", message=str(error)))
     return VerifyReport(path=folder, checks=tuple(checks) or ("files",), findings=tuple(findings))
+
+
+def _is_last(check: str, graph: GraphDirectory, findings: list[Finding]) -> bool:
+    """Whether what a check found leaves nothing that later checks could stand on."""
+    if check == "checksums":
+        tables = tuple(file.name for file in graph.manifest.files if file.name.endswith(PARQUET_SUFFIX))
+        return any(finding.message.startswith(tables) for finding in findings)
+    return check in ("counts of files", "node ids")
 
 
 def _checks(graph: GraphDirectory) -> Iterator[tuple[str, Iterator[str]]]:
@@ -76,13 +89,13 @@ def _checks(graph: GraphDirectory) -> Iterator[tuple[str, Iterator[str]]]:
     yield "counts of files", _check_file_rows(graph)
     nodes = graph.read_nodes()
     yield "node ids", _check_node_ids(graph, nodes)
-    yield "node URLs", check_names(nodes.url, graph.manifest.variant.tlds) if nodes.has_urls else iter(())
+    yield "node URLs", _check_urls(graph, nodes)
     scans: dict[str, RowScan] = {}
     for split in SPLITS:
         scans[split] = RowScan.empty(graph.num_nodes)
         yield f"rows of {split}", scan_split(graph, split, scans[split], nodes)
     yield "counts of splits", _check_split_counts(graph, scans)
-    yield "degrees", check_degrees(scans, nodes)
+    yield "degrees", check_degrees(scans, nodes, graph.manifest.variant)
     yield "train_t is the transpose of train", check_transpose(graph, scans, nodes)
     yield "test rows", check_split_assignment(scans["train"].out_degree, scans["test"].out_degree, nodes, graph)
     yield "ground truth", check_ground_truth(graph, nodes)
@@ -109,7 +122,7 @@ def _check_file_rows(graph: GraphDirectory) -> Iterator[str]:
     for table in sums:
         for part in range(graph.manifest.layout.num_parts):
             name = graph.manifest.layout.parquet_file(table, part)
-            rows = pq.read_metadata(graph.path / name).num_rows
+            rows = graph.count_rows(table, part)
             sums[table] += rows
             if rows != records[name]:
                 yield f"{name} has {rows} rows, not {records[name]} as its manifest says."
@@ -125,6 +138,17 @@ def _check_node_ids(graph: GraphDirectory, nodes: NodeBlock) -> Iterator[str]:
         yield f"{nodes.url.null_count} of {nodes.num_nodes} nodes have no URL; either all or none may lack it."
 
 
+def _check_urls(graph: GraphDirectory, nodes: NodeBlock) -> Iterator[str]:
+    canonicalizer = graph.manifest.canonicalizer
+    if nodes.has_urls == (canonicalizer == NO_URLS) and nodes.num_nodes:
+        have = "have URLs" if nodes.has_urls else "have no URLs"
+        yield f"the nodes {have}, but the manifest's canonicalizer is {canonicalizer!r}."
+    elif nodes.has_urls and canonicalizer != CANONICALIZER:
+        yield f"the URLs were made with {canonicalizer!r}; this program checks {CANONICALIZER!r} only."
+    elif nodes.has_urls:
+        yield from check_names(nodes.url, graph.manifest.variant.tlds)
+
+
 def _check_split_counts(graph: GraphDirectory, scans: dict[str, RowScan]) -> Iterator[str]:
     for split, scan in scans.items():
         said = graph.manifest.graph.splits[split]
@@ -136,13 +160,17 @@ def _check_split_counts(graph: GraphDirectory, scans: dict[str, RowScan]) -> Ite
 
 def _check_tfrecords(graph: GraphDirectory) -> Iterator[str]:
     layout = graph.manifest.layout
+    said = {file.name: file.rows for file in graph.manifest.files}
     for split in SPLITS:
         paths = graph.tfrecord_files(split)
         for part in range(layout.num_parts if paths else 0):
             rows = graph.read_rows(split, *layout.part_range(part))
             for shard in layout.shards_of_part(part):
                 first, last = np.searchsorted(rows.row_tag, layout.shard_range(shard)).tolist()
-                difference = _first_difference(read_records(paths[shard]), slice_rows(rows, first, last))
+                found, name = read_records(paths[shard]), paths[shard].name
+                if found.num_rows != said[name]:
+                    yield f"{name} has {found.num_rows} rows, not {said[name]} as its manifest says."
+                difference = _first_difference(found, slice_rows(rows, first, last))
                 if difference:
                     yield f"{paths[shard].name} differs from its Parquet rows in {difference}."
 

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from webgraph.graph_directory import GraphDirectory
+from webgraph.manifest import VariantRecord
 from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock
 
@@ -64,8 +65,8 @@ def scan_split(graph: GraphDirectory, split: str, scan: RowScan, nodes: NodeBloc
             _add_edges(scan, block, graph.num_nodes)
 
 
-def check_degrees(scans: dict[str, RowScan], nodes: NodeBlock) -> Iterator[str]:
-    """Degrees in `nodes` are those of `train` and `test` together."""
+def check_degrees(scans: dict[str, RowScan], nodes: NodeBlock, variant: VariantRecord) -> Iterator[str]:
+    """Degrees in `nodes` are those of `train` and `test` together, and in a K-core at least K."""
     for name in ("out_degree", "in_degree"):
         counted = getattr(scans["train"], name) + getattr(scans["test"], name)
         wrong = np.flatnonzero(counted != getattr(nodes, name))
@@ -74,6 +75,14 @@ def check_degrees(scans: dict[str, RowScan], nodes: NodeBlock) -> Iterator[str]:
             yield (
                 f"node {describe_node(node, nodes)} has the {name} {getattr(nodes, name)[node]}, "
                 f"but {counted[node]} edges{_and_more(wrong, 'node')}."
+            )
+
+        low = np.flatnonzero(counted < variant.min_degree)
+        if variant.until_stable and len(low):
+            node = int(low[0])
+            yield (
+                f"node {describe_node(node, nodes)} has the {name} {counted[node]}, below the K-core's "
+                f"{variant.min_degree}{_and_more(low, 'node')}."
             )
 
 

@@ -1,14 +1,30 @@
 """The verifier: sound graphs pass, and every kind of fault is found by the check that is named for it."""
 
 import copy
+import dataclasses
+import json
+import random
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.oracles.graph import OracleGraph
 from tests.webgraph.graph_files import made_graph, row_block, write_graph
 from webgraph.graph_directory import GraphDirectoryError
+from webgraph.manifest import (
+    MANIFEST_FILE,
+    ManifestError,
+    VariantRecord,
+    parse_manifest,
+    read_manifest,
+    write_manifest,
+)
+from webgraph.printable import printable
+from webgraph.split import SplitOptions
 from webgraph.tfrecord import encode_records
 from webgraph.verify import verify_graph
 
@@ -148,3 +164,87 @@ def test_other_tfrecords_are_found(tmp_path: Path, graph: OracleGraph) -> None:
 def test_no_manifest_is_no_graph(tmp_path: Path) -> None:
     with pytest.raises(GraphDirectoryError, match="no complete graph directory"):
         verify_graph(tmp_path)
+
+
+def _flip(path: Path, byte: int, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def test_every_flipped_bit_is_found(tmp_path: Path, graph: OracleGraph) -> None:
+    folder = tmp_path / "made"
+    write_graph(folder, graph, num_parts=1, tfrecord_shards=1)
+    chosen = random.Random(3)
+    manifest = folder / MANIFEST_FILE
+    for path in [*sorted(folder.iterdir()) * 2, *[manifest] * 60]:
+        byte, bit = chosen.randrange(path.stat().st_size), chosen.randrange(8)
+        _flip(path, byte, bit)
+        assert verify_graph(folder).findings, (path.name, byte, bit)
+        _flip(path, byte, bit)
+    assert verify_graph(folder).findings == ()
+
+
+def test_every_bit_of_a_manifest_counts(graph: OracleGraph, tmp_path: Path) -> None:
+    content = write_graph(tmp_path / "made", graph, num_parts=1, tfrecord_shards=None).to_bytes()
+    assert parse_manifest(content, "manifest.json").to_bytes() == content
+    for position in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[position // 8] ^= 1 << position % 8
+        with pytest.raises(ManifestError, match=r"^manifest\.json "):
+            parse_manifest(bytes(changed), "manifest.json")
+
+
+def test_a_manifest_that_is_written_in_another_way_is_refused(graph: OracleGraph, tmp_path: Path) -> None:
+    content = write_graph(tmp_path / "made", graph).to_bytes()
+    for changed in (content + b"\n", content.replace(b"\n ", b"\n"), json.dumps(json.loads(content)).encode()):
+        with pytest.raises(ManifestError, match="is not written as its values are"):
+            parse_manifest(changed, "manifest.json")
+    with pytest.raises(ManifestError, match=r"has the digest [0-9a-f]{32}, not '[0-9a-f]{32}' as it says"):
+        parse_manifest(content.replace(b'"seed": 0', b'"seed": 1'), "manifest.json")
+    without = re.sub(rb' "digest": "[0-9a-f]{32}",\n', b"", content)
+    with pytest.raises(ManifestError, match="not None as it says"):
+        parse_manifest(without, "manifest.json")
+
+
+def test_a_damaged_table_is_not_decoded(tmp_path: Path, graph: OracleGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_graph(tmp_path / "made", graph)
+    _flip(tmp_path / "made" / "nodes-00001-of-00002.parquet", 50, 0)
+    monkeypatch.setattr(pq, "ParquetFile", None)
+    (finding,) = verify_graph(tmp_path / "made").findings
+    assert finding.check == "checksums" and finding.message.startswith("nodes-00001-of-00002.parquet has the checksum")
+
+
+def _lie(folder: Path, **changes: Any) -> None:
+    """Writes the manifest anew with other values, and a digest that fits."""
+    write_manifest(folder, dataclasses.replace(read_manifest(folder), **changes))
+
+
+def test_manifests_that_lie_are_found(tmp_path: Path, graph: OracleGraph) -> None:
+    folder = tmp_path / "made"
+    manifest = write_graph(folder, graph, tfrecord_shards=None)
+    _lie(folder, canonicalizer="none")
+    assert "the nodes have URLs, but the manifest's canonicalizer is 'none'." in _messages(folder)
+    _lie(folder, canonicalizer="whatwg-url/0")
+    assert any("'whatwg-url/0'; this program checks 'whatwg-url/1' only" in text for text in _messages(folder))
+    _lie(folder, canonicalizer=manifest.canonicalizer, variant=VariantRecord(name="made", tlds=("de",), min_degree=3))
+    assert any("is not under de" in text for text in _messages(folder))
+    core = VariantRecord(name="made", tlds=(), min_degree=9, until_stable=True)
+    _lie(folder, variant=core)
+    assert any("below the K-core's 9" in text for text in _messages(folder))
+    _lie(folder, variant=manifest.variant, split=SplitOptions(seed=1))
+    assert any("should be a test row" in text or "should not be" in text for text in _messages(folder))
+    first, second = (dataclasses.replace(file, rows=20 + 60 * at) for at, file in enumerate(manifest.files[:2]))
+    _lie(folder, split=manifest.split, files=(first, second, *manifest.files[2:]))
+    assert _messages(folder)[0] == "nodes-00000-of-00002.parquet has 50 rows, not 20 as its manifest says."
+    wrong = (dataclasses.replace(manifest.files[0], rows=30), *manifest.files[1:])
+    with pytest.raises(ValueError, match="the files of nodes have 80 rows, graph 100"):
+        _lie(folder, files=wrong)
+
+
+def _messages(folder: Path) -> list[str]:
+    return [finding.message for finding in verify_graph(folder).findings]
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    assert printable("a\x1b[2Jb\x07\nä\u202e") == "a\\x1b[2Jb\\x07\\nä\\u202e"

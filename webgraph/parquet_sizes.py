@@ -1,0 +1,152 @@
+"""What a Parquet file is going to take in memory, read from its footer and page headers before anything is decoded.
+
+A small file can claim, or truly hold, any number of values: footers and page headers carry 64 and 32 bit counts, pages
+are compressed, and front coding repeats a prefix for a byte. So of a file that somebody else may have written
+
+- all values together, 8 bytes each, and all pages together may take 64 MiB and 1,024 times the stored bytes
+  (of the ids that `parquet_parts` writes, a page of 1 MiB takes 30 KiB or more);
+- every page is a data page of an encoding that `parquet_parts` writes, stands inside the file, and a column's pages
+  hold the values that the footer says, so that the decoder, which trusts the page, finds no more.
+
+Page headers are Thrift structs in its compact protocol:
+https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift and
+https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
+
+DECODED_FLOOR = 64 << 20
+DECODED_PER_STORED_BYTE = 1024
+_MAX_HEADER_BYTES = 1 << 12
+_DATA_PAGE, _DATA_PAGE_HEADER = 0, 5
+_ENCODINGS = {0: "PLAIN", 5: "DELTA_BINARY_PACKED", 7: "DELTA_BYTE_ARRAY", 9: "BYTE_STREAM_SPLIT"}
+_STRUCT, _BINARY, _BYTE, _TRUE, _FALSE, _INTEGERS = 12, 8, 3, 1, 2, (4, 5, 6)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParquetSizes:
+    """What decoding takes.
+
+    Attributes:
+      limit: bytes that all of the file may take when decoded.
+      largest_page: bytes of the largest page, decompressed.
+    """
+
+    limit: int
+    largest_page: int
+
+
+def check_sizes(file: pq.ParquetFile, source: BinaryIO, stored_bytes: int) -> ParquetSizes:
+    """Checks footer and page headers of a file, see above.
+
+    Args:
+      file: the opened file, whose columns have been checked.
+      source: the same file's bytes.
+      stored_bytes: its size.
+
+    Raises:
+      ValueError: a size is out of bounds, or a page is not as `parquet_parts` writes it.
+    """
+    limit = DECODED_FLOOR + DECODED_PER_STORED_BYTE * stored_bytes
+    claimed = largest = 0
+    for group in range(file.metadata.num_row_groups):
+        metadata = file.metadata.row_group(group)
+        if not 0 <= metadata.num_rows <= limit // 8:
+            raise ValueError(f"row group {group} claims {metadata.num_rows} rows in a file of {stored_bytes} bytes")
+        for index in range(metadata.num_columns):
+            column = metadata.column(index)
+            claimed += 8 * column.num_values
+            name = f"column {column.path_in_schema} of row group {group}"
+            values = 0
+            for num_values, page_bytes in _pages(source, column, stored_bytes, name):
+                values += num_values
+                claimed += page_bytes
+                largest = max(largest, page_bytes)
+                if claimed > limit:
+                    break
+            if column.num_values < 0 or claimed > limit:
+                raise ValueError(f"{name} claims {column.num_values} values in a file of {stored_bytes} bytes")
+            if values != column.num_values:
+                raise ValueError(f"{name} claims {column.num_values} values, its pages {values}")
+    return ParquetSizes(limit=limit, largest_page=largest)
+
+
+def _pages(source: BinaryIO, column: Any, stored_bytes: int, name: str) -> Iterator[tuple[int, int]]:
+    """Yields (values, decompressed bytes) of each page of a column chunk."""
+    if column.has_dictionary_page or column.dictionary_page_offset is not None:
+        raise ValueError(f"{name} has a dictionary, which this program does not write")
+    position, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
+    if not 0 <= position <= end <= stored_bytes:
+        raise ValueError(f"{name} lies outside the file")
+    while position < end:
+        source.seek(position)
+        header = _Thrift(source.read(_MAX_HEADER_BYTES), name)
+        fields = header.struct(depth=0)
+        data_page = fields.get(_DATA_PAGE_HEADER)
+        decompressed, compressed = fields.get(2, -1), fields.get(3, -1)
+        if fields.get(1) != _DATA_PAGE or not isinstance(data_page, dict):
+            raise ValueError(f"{name} has a page of type {fields.get(1)}, which this program does not write")
+        num_values, encoding = data_page.get(1, -1), data_page.get(2)
+        if encoding not in _ENCODINGS:
+            raise ValueError(f"{name} has a page of encoding {encoding}, which this program does not write")
+        if not all(isinstance(size, int) and size >= 0 for size in (decompressed, compressed, num_values)):
+            raise ValueError(f"{name} has a page header with the sizes {decompressed}, {compressed}, {num_values}")
+        position += header.position + compressed
+        if position > end:
+            raise ValueError(f"{name} has a page that ends outside it")
+        yield num_values, decompressed
+
+
+class _Thrift:
+    """Reads structs of integers, binaries, flags and structs; anything else does not stand in a page header."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._data = data
+        self._name = name
+        self.position = 0
+
+    def struct(self, depth: int) -> dict[int, Any]:
+        fields: dict[int, Any] = {}
+        number = 0
+        while depth < 4 and (head := self._byte()):
+            number = number + (head >> 4) if head >> 4 else self._zigzag()
+            fields[number] = self._value(head & 15, depth)
+        return fields
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if kind in (_TRUE, _FALSE):
+            return kind == _TRUE
+        if kind == _BYTE:
+            return self._byte()
+        if kind in _INTEGERS:
+            return self._zigzag()
+        if kind == _BINARY:
+            size = self._varint()
+            self.position += size
+            return None
+        if kind == _STRUCT:
+            return self.struct(depth + 1)
+        raise ValueError(f"{self._name} has a page header with a field of type {kind}")
+
+    def _zigzag(self) -> int:
+        value = self._varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def _varint(self) -> int:
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self._byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise ValueError(f"{self._name} has a page header with a number of more than ten bytes")
+
+    def _byte(self) -> int:
+        if self.position >= len(self._data):
+            raise ValueError(f"{self._name} has a page header that is cut off or longer than {_MAX_HEADER_BYTES} bytes")
+        self.position += 1
+        return self._data[self.position - 1]
