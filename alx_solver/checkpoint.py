@@ -22,13 +22,16 @@ import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
 
+from alx_solver.csr import CsrMatrix
 from alx_solver.mesh import is_writer, to_host, wait_for_all
+from alx_solver.options import Hyperparameters
 
 if TYPE_CHECKING:
     from alx_solver.als import AlsState, AlsTrainer
 
 FORMAT = 1
 _KEPT = 2
+_ROWS_HASHED_AT_ONCE = 1 << 16
 _PREFIX = "epoch-"
 _WRITING = ".writing-"
 
@@ -54,10 +57,17 @@ def save_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer", st
         "row_table": trainer.row_ranges.unpad(to_host(state.row_table)),
         "col_table": trainer.col_ranges.unpad(to_host(state.col_table)),
     }
-    final = Path(directory) / f"{_PREFIX}{state.epoch:08d}"
+    return write_checkpoint(directory, tables, state.epoch, _identity(trainer))
+
+
+def write_checkpoint(
+    directory: str | os.PathLike[str], tables: dict[str, np.ndarray], epoch: int, identity: dict[str, Any]
+) -> Path:
+    """Writes tables by id ("row_table" and "col_table") and what they are of (`checkpoint_identity`)."""
+    final = Path(directory) / f"{_PREFIX}{epoch:08d}"
     if is_writer():
-        _write(final, tables, {"format": FORMAT, "epoch": state.epoch, **_identity(trainer)})
-    wait_for_all(f"checkpoint {state.epoch}")
+        _write(final, tables, {"format": FORMAT, "epoch": epoch, **identity})
+    wait_for_all(f"checkpoint {epoch}")
     return final
 
 
@@ -88,6 +98,51 @@ def restore_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer")
     Raises:
         CheckpointError: it is of another matrix, other hyperparameters, another table precision or format, or damaged.
     """
+    stored = read_checkpoint(directory)
+    if stored is None:
+        return None
+    _require_same(stored.folder, stored.manifest, _identity(trainer))
+    return trainer.state_from_tables(stored.table("row_table"), stored.table("col_table"), stored.epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTables:
+    """A checkpoint as it lies on disk; `table` reads one of its tables.
+
+    Attributes:
+        folder: where it lies.
+        manifest: the contents of its `manifest.json`.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def epoch(self) -> int:
+        return self.manifest["epoch"]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the matrix."""
+        rows, cols = self.manifest["matrix"]["shape"]
+        return rows, cols
+
+    def table(self, name: str) -> Shaped[np.ndarray, "rows dim"]:
+        """`row_table` or `col_table`, float32 or bfloat16, mapped from the file and not held in memory.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        path = self.folder / f"{name}.npy"
+        return _read_table(path, self.manifest["table_dtype"], self.manifest["sha256"][name])
+
+
+def read_checkpoint(directory: str | os.PathLike[str]) -> StoredTables | None:
+    """The newest checkpoint, without the matrix that it was trained on; None where there is none.
+
+    Raises:
+        CheckpointError: its manifest cannot be read, or is of another format.
+    """
     found = _checkpoints(Path(directory))
     if not found:
         return None
@@ -98,22 +153,21 @@ def restore_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer")
         raise CheckpointError(f"{folder}: unreadable manifest ({error}); remove the folder to go on") from error
     if manifest.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: format {manifest.get('format')}, this version reads {FORMAT}")
-    _require_same(folder, manifest, _identity(trainer))
-    dtype = manifest["table_dtype"]
-    tables = [
-        _read_table(folder / f"{name}.npy", dtype, manifest["sha256"][name]) for name in ("row_table", "col_table")
-    ]
-    return trainer.state_from_tables(tables[0], tables[1], manifest["epoch"])
+    return StoredTables(folder, manifest)
+
+
+def checkpoint_identity(hyperparameters: Hyperparameters, table_dtype: str, matrix: CsrMatrix) -> dict[str, Any]:
+    """What must be equal for training to go on: solver and batch options may change between epochs, these may not."""
+    return {
+        "hyperparameters": dataclasses.asdict(hyperparameters),
+        "table_dtype": table_dtype,
+        "matrix": {"shape": list(matrix.shape), "entries": matrix.num_entries},
+        "matrix_sha256": matrix.digest,
+    }
 
 
 def _identity(trainer: "AlsTrainer") -> dict[str, Any]:
-    """What must be equal for training to go on: solver and batch options may change between epochs, these may not."""
-    return {
-        "hyperparameters": dataclasses.asdict(trainer.hyperparameters),
-        "table_dtype": trainer.precision.table,
-        "matrix": {"shape": list(trainer.matrix.shape), "entries": trainer.matrix.num_entries},
-        "matrix_sha256": trainer.matrix.digest,
-    }
+    return checkpoint_identity(trainer.hyperparameters, trainer.precision.table, trainer.matrix)
 
 
 def _require_same(folder: Path, manifest: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -143,10 +197,13 @@ def _write_table(path: Path, table: Shaped[np.ndarray, "rows dim"]) -> str:
 
 def _read_table(path: Path, dtype: str, sha256: str) -> Shaped[np.ndarray, "rows dim"]:
     try:
-        plain = np.load(path, allow_pickle=False)
+        plain = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: unreadable ({error}); remove its folder to go on from an older one") from error
-    if hashlib.sha256(plain.tobytes()).hexdigest() != sha256:
+    digest = hashlib.sha256()
+    for start in range(0, len(plain), _ROWS_HASHED_AT_ONCE):
+        digest.update(np.ascontiguousarray(plain[start : start + _ROWS_HASHED_AT_ONCE]).data)
+    if digest.hexdigest() != sha256:
         raise CheckpointError(f"{path}: damaged, its digest differs; remove its folder to go on from an older one")
     return plain.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else plain
 

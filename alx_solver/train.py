@@ -122,11 +122,7 @@ def train(
     """
     metrics = None
     while int(state.epoch) < options.epochs:
-        started = time.perf_counter()
-        state = trainer.epoch(state)
-        jax.block_until_ready((state.row_table, state.col_table))
-        seconds = time.perf_counter() - started
-        record = _record_loss(trainer, state, seconds)
+        state, record = timed_epoch(trainer, state)
         if options.is_due(record.epoch):
             metrics = evaluate_model(trainer, state, dataset)
             record = dataclasses.replace(record, metrics=metrics.means)
@@ -138,13 +134,28 @@ def train(
     return state, metrics if metrics is not None else evaluate_model(trainer, state, dataset)
 
 
+def timed_epoch(trainer: AlsTrainer, state: AlsState) -> tuple[AlsState, EpochRecord]:
+    """One epoch, timed, and its loss; the given state must not be used again.
+
+    Raises:
+      NotFiniteError: a table holds NaN or Inf; the message names the epoch, the table and likely causes.
+      TrainingError: the tables are finite and the loss is not.
+    """
+    started = time.perf_counter()
+    state = trainer.epoch(state)
+    jax.block_until_ready((state.row_table, state.col_table))
+    return state, _record_loss(trainer, state, time.perf_counter() - started)
+
+
 def _record_loss(trainer: AlsTrainer, state: AlsState, seconds: float) -> EpochRecord:
     objective = trainer.objective(state)
     epoch = int(state.epoch)
     if not math.isfinite(float(objective.total)):
         raise TrainingError(
-            f"the loss of epoch {epoch} is {float(objective.total)}; raise --regularization, raise --unobserved-weight "
-            "or take --table-dtype float32 (the checkpoint of the epoch before is untouched)."
+            f"epoch {epoch}: both tables are finite, but the loss is {float(objective.total)} (observed "
+            f"{float(objective.observed):g}, unobserved {float(objective.unobserved):g}, regularizer "
+            f"{float(objective.regularizer):g}): embeddings or confidences are too large to be squared in float32. "
+            "Raise regularization or unobserved_weight; the checkpoint of the epoch before is untouched."
         )
     return EpochRecord(
         epoch=epoch,

@@ -1,0 +1,170 @@
+"""A trained model without the matrix it was trained on: fold-in, ranking, similar rows. Tables stay sharded.
+
+Made from a trainer's state, or read from a checkpoint on whatever devices there are.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float32, Int64
+
+from alx_solver.als import AlsState, AlsTrainer
+from alx_solver.checkpoint import CheckpointError, StoredTables, read_checkpoint
+from alx_solver.csr import CsrMatrix
+from alx_solver.fold_in import FoldIn
+from alx_solver.matrix_input import listed
+from alx_solver.mesh import make_mesh, put_sharded, to_host
+from alx_solver.options import ExchangeOptions
+from alx_solver.ownership import RowRanges, balanced_ranges
+from alx_solver.run_directory import RunOptions
+from alx_solver.similar import similar_rows
+from alx_solver.top_k import top_k_columns
+
+Axis = Literal["row", "col"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Embeddings of one axis on the devices.
+
+    Attributes:
+        ranges: owners of the rows.
+        stored: [padded rows, dim], sharded; zero at padding.
+    """
+
+    ranges: RowRanges
+    stored: jax.Array
+
+    def take(self, ids: Int64[np.ndarray, " ids"]) -> Float32[np.ndarray, "ids dim"]:
+        """The embeddings of some ids, on the host."""
+        return to_host(self.stored[self.ranges.positions(ids)]).astype(np.float32)
+
+    def all(self) -> Float32[np.ndarray, "rows dim"]:
+        """All of them, on the host."""
+        return self.ranges.unpad(to_host(self.stored)).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedModel:
+    """What training made.
+
+    Attributes:
+        options: of the run.
+        mesh: the devices.
+        tables: by axis, "row" and "col"; one that was not asked for is absent.
+        epoch: epochs done.
+    """
+
+    options: RunOptions
+    mesh: Mesh
+    tables: dict[Axis, Table]
+    epoch: int
+
+    @classmethod
+    def of_trainer(cls, trainer: AlsTrainer, state: AlsState) -> "TrainedModel":
+        """The model of a state; shares its tables, so that the state must not be trained further."""
+        options = RunOptions(
+            hyperparameters=trainer.hyperparameters,
+            solver=trainer.solver,
+            precision=trainer.precision,
+            batches=trainer.batches,
+        )
+        row = Table(ranges=trainer.row_ranges, stored=state.row_table)
+        col = Table(ranges=trainer.col_ranges, stored=state.col_table)
+        return cls(options=options, mesh=trainer.mesh, tables={"row": row, "col": col}, epoch=state.epoch)
+
+    @classmethod
+    def of_checkpoint(
+        cls,
+        directory: str | os.PathLike[str],
+        options: RunOptions,
+        *,
+        axes: Sequence[Axis] = ("row", "col"),
+        devices: Sequence[jax.Device] | None = None,
+    ) -> "TrainedModel":
+        """Reads the newest checkpoint.
+
+        Args:
+            directory: of the checkpoints.
+            options: of the run.
+            axes: which tables to read.
+            devices: None means all of the default backend.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        stored = read_checkpoint(directory)
+        if stored is None:
+            raise CheckpointError(f"{directory}: no checkpoint in it; train for an epoch first")
+        mesh = make_mesh(devices)
+        tables = {axis: _put_table(mesh, stored, axis) for axis in axes}
+        return cls(options=options, mesh=mesh, tables=tables, epoch=stored.epoch)
+
+    @property
+    def num_rows(self) -> int:
+        return self.tables["row"].ranges.num_rows
+
+    @property
+    def num_cols(self) -> int:
+        return self.tables["col"].ranges.num_rows
+
+    def fold_in(self, history: CsrMatrix) -> Float32[np.ndarray, "queries dim"]:
+        """Embeddings of new rows from their entries; an empty row's is zero.
+
+        Args:
+            history: [queries, num_cols].
+
+        Raises:
+            ValueError: another number of columns.
+        """
+        if not history.num_rows:
+            return np.empty((0, self.options.hyperparameters.dim), np.float32)
+        columns = self.tables["col"]
+        fold_in = FoldIn(
+            history,
+            mesh=self.mesh,
+            col_ranges=columns.ranges,
+            hyperparameters=self.options.hyperparameters,
+            solver=self.options.solver,
+            batches=self.options.batches,
+            exchange=ExchangeOptions(),
+            table_dtype=columns.stored.dtype,
+            precision=jax.lax.Precision[self.options.precision.solve.upper()],
+        )
+        return fold_in(columns.stored)
+
+    def rank_columns(
+        self, queries: Float32[np.ndarray, "queries dim"], seen: CsrMatrix, k: int
+    ) -> tuple[Int64[np.ndarray, "queries k"], Float32[np.ndarray, "queries k"]]:
+        """The k best columns of each query outside what it has seen; see `top_k_columns`."""
+        columns = self.tables["col"]
+        return top_k_columns(queries, columns.stored, columns.ranges.global_ids(), seen, k)
+
+    def similar(
+        self, ids: Int64[np.ndarray, " ids"], k: int, axis: Axis
+    ) -> tuple[Int64[np.ndarray, "ids k"], Float32[np.ndarray, "ids k"]]:
+        """The k nearest rows (or columns) by cosine of embeddings; see `similar_rows`.
+
+        Raises:
+            ValueError: an id without entries in training, whose embedding is zero.
+        """
+        table = self.tables[axis]
+        embeddings = table.take(ids)
+        empty = ids[~embeddings.any(axis=1)]
+        if len(empty):
+            word = {"row": "rows", "col": "columns"}[axis]
+            raise ValueError(f"no entries in {word} {listed(empty)} in training, so nothing is similar to them")
+        return similar_rows(table.stored, table.ranges.global_ids(), ids, embeddings, k)
+
+
+def _put_table(mesh: Mesh, stored: StoredTables, axis: Axis) -> Table:
+    table = stored.table(f"{axis}_table")
+    ranges = balanced_ranges(np.zeros(len(table), np.int64), mesh.size)
+    dtype = jnp.dtype(stored.manifest["table_dtype"])
+    return Table(ranges=ranges, stored=put_sharded(mesh, ranges.pad(np.asarray(table, dtype))))
