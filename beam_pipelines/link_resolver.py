@@ -10,7 +10,7 @@ import itertools
 import re
 import string
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import xxhash
@@ -46,6 +46,16 @@ class TldMasks:
     def mask(self, url: str) -> int:
         """The mask of a canonical URL."""
         return self._by_tld.get(top_level_domain(url), self._any)
+
+    def mask_all(self, urls: Iterable[str]) -> list[int]:
+        """The masks of canonical URLs; neighbours mostly share their host."""
+        masks = []
+        host, mask = "\0", 0
+        for url in urls:
+            if not url.startswith(host):
+                host, mask = url[: url.index("/", len("https://")) + 1], self.mask(url)
+            masks.append(mask)
+        return masks
 
 
 class _Directory(defaultdict[str, int]):
@@ -112,9 +122,7 @@ class LinkResolver:
     def table(self) -> tuple[bytes, np.ndarray]:
         """The distinct URLs so far: their concatenated xxh3_128 digests, and uint64[urls] of masks."""
         digests = b"".join(map(xxhash.xxh3_128_digest, map(str.encode, self._index)))
-        mask_of = _MaskOfHost(self._masks)
-        masks = (mask_of[url.split("/", 3)[2]] for url in self._index)
-        return digests, np.fromiter(masks, np.uint64, len(self._index))
+        return digests, np.array(self._masks.mask_all(self._index), dtype=np.uint64)
 
     def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> list[int]:
         """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
@@ -131,17 +139,6 @@ class LinkResolver:
             _rejection(href) if url is None else index[url]
             for href, url in zip(hrefs, base.join_all(hrefs), strict=True)
         ]
-
-
-class _MaskOfHost(dict[str, int]):
-    """Masks by host and port, such as `a.de:81`; asked once each."""
-
-    def __init__(self, masks: TldMasks) -> None:
-        self._masks = masks
-
-    def __missing__(self, host: str) -> int:
-        mask = self[host] = self._masks.mask(f"http://{host}/")
-        return mask
 
 
 def _rejection(href: str) -> int:
