@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_FLAGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_JOBS ?= 1
 FLINK := .flink
 
-.PHONY: help env demo test test-slow test-gpu flink flink-test lint format types lock clean
+.PHONY: help env demo test test-slow test-gpu flink flink-test fuzz audit lint format types lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -46,6 +48,18 @@ $(FLINK)/.made: requirements/flink.lock deploy/flink/pom.xml deploy/flink/jars.s
 
 flink-test: env flink ## a build on a Flink cluster of several processes, and with one of them killed
 	$(BIN)/python -m pytest -m flink tests/flink
+
+fuzz: env ## all fuzz targets, FUZZ_SECONDS each (60), FUZZ_JOBS side by side (1)
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
+
+audit: env ## known vulnerabilities of all pinned dependencies; needs PyPI's advisory service
+	@failed=; for lock in requirements/*.lock; do \
+	  echo "$$lock"; $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off --timeout 30 \
+	    --requirement $$lock || failed="$$failed $$lock"; \
+	done; \
+	if [ -n "$$failed" ]; then \
+	  echo "Vulnerable, or not audited because the advisory service did not answer (see above):$$failed"; exit 1; \
+	fi
 
 lint: env ## ruff: lint and format check
 	$(BIN)/ruff check .

@@ -1,9 +1,13 @@
 """`webgraph build`, also `python -m beam_pipelines.build_graph`: flags to options, errors to one sentence."""
 
 import argparse
+import errno
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -38,7 +42,18 @@ which then runs the build:
   --runner=FlinkRunner --flink_master=HOST:PORT ...
   --runner=DataflowRunner --project=... --region=... --temp_location=gs://...
 
-Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, output in the way); 2 wrong usage."""
+Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, output in the way, disk full); 2 wrong
+usage; 130 interrupted; 143 stopped by SIGTERM."""
+
+_REMEDIES = {
+    code: ". Free some space, or choose another --output." for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+}
+_REMEDIES |= {code: ". Choose an --output that can be written to." for code in (errno.EROFS, errno.EACCES, errno.EPERM)}
+_EXIT_TERMINATED = 128 + signal.SIGTERM
+
+
+class _Terminated(SystemExit):
+    """The process got SIGTERM."""
 
 
 def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -164,6 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
         options = _options(arguments)
     except ValueError as error:
         return _fail(errors, error, 2)
+    before = _stop_at_sigterm()
     try:
         report = build(
             _inputs(arguments, options),
@@ -180,13 +196,22 @@ def run(arguments: argparse.Namespace) -> int:
             print_archives(error.archives, errors)
         _say_what_is_kept(arguments.output, errors)
         return _fail(errors, error, 1)
-    except (PageKeyCollisionError, OSError, RuntimeError) as error:  # RuntimeError: from a worker elsewhere
+    except OSError as error:
+        logging.getLogger(__name__).debug("the run failed", exc_info=error)
+        _say_what_is_kept(arguments.output, errors)
+        return _fail(errors, f"{error}{_REMEDIES.get(error.errno or 0, '')}", 1)
+    except (PageKeyCollisionError, RuntimeError) as error:  # RuntimeError: from a worker elsewhere
         logging.getLogger(__name__).debug("the run failed", exc_info=error)
         _say_what_is_kept(arguments.output, errors)
         return _fail(errors, error, 1)
     except KeyboardInterrupt:
         _say_what_is_kept(arguments.output, errors)
-        return 130
+        return _fail(errors, "Interrupted.", 130)
+    except _Terminated:
+        _say_what_is_kept(arguments.output, errors)
+        return _fail(errors, "Stopped by SIGTERM.", _EXIT_TERMINATED)
+    finally:
+        _restore(before)
     print_report(report, Console())
     return 0
 
@@ -210,6 +235,22 @@ def _log_to(console: Console) -> None:
     logging.getLogger("beam_pipelines").setLevel(logging.INFO)
 
 
-def _fail(errors: Console, error: Exception, code: int) -> int:
+def _stop_at_sigterm() -> Any:
+    """Lets SIGTERM end the run as an exception, so that workers end and words are said; returns what was set before."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    return signal.signal(signal.SIGTERM, stop)
+
+
+def _restore(before: Any) -> None:
+    if before is not None:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fail(errors: Console, error: Exception | str, code: int) -> int:
     errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
     return code

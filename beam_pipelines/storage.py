@@ -180,14 +180,29 @@ class _renamed_when_closed:  # a context manager, used as a function
             )
         return self._sink
 
-    def __exit__(self, exception_type: type[BaseException] | None, *_: object) -> None:
-        self._sink.close()
+    def __exit__(self, exception_type: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        try:
+            self._sink.close()  # writes what is buffered, so it may fail as a write does
+        except OSError as failure:
+            self._remove_unfinished()
+            raise _with_path(error if isinstance(error, OSError) else failure, self._path) from failure
         if exception_type is not None:
-            remove_files([self._temporary])
+            self._remove_unfinished()
+            if isinstance(error, OSError) and error.filename is None:
+                raise _with_path(error, self._path) from error
         elif is_local(self._path):
             os.replace(self._temporary, self._path)
         else:
             _file_systems().rename([self._temporary], [self._path])
+
+    def _remove_unfinished(self) -> None:
+        with contextlib.suppress(OSError):  # what made the file fail is to be told, not this
+            remove_files([self._temporary])
+
+
+def _with_path(error: OSError, path: str) -> OSError:
+    """The same error, with the file that was being written: the system's own tells no file where a write fails."""
+    return error if error.filename is not None or error.errno is None else OSError(error.errno, error.strerror, path)
 
 
 def _file_systems() -> Any:

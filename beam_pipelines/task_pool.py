@@ -4,12 +4,13 @@ import logging
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from typing import Any, NamedTuple
 
 from beam_pipelines.damage import BuildError
@@ -40,8 +41,10 @@ class TaskPool:
 
     def __init__(self, num_workers: int, max_memory: int) -> None:
         self._num_workers = num_workers
+        context = multiprocessing.get_context("fork")
+        self._stop = context.Event()
         self._executor = ProcessPoolExecutor(
-            num_workers, mp_context=multiprocessing.get_context("fork"), initializer=_end_with, initargs=(os.getpid(),)
+            num_workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(), self._stop)
         )
         wait([self._executor.submit(os.getpid) for _ in range(num_workers)])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
@@ -55,6 +58,7 @@ class TaskPool:
         Raises:
           BuildError: a worker was killed.
           Exception: whatever a task raised.
+          KeyboardInterrupt, SystemExit: this process was told to end; the workers end at once, amid their tasks.
         """
         waiting = sorted(tasks, key=lambda task: task.memory)
         running: dict[Future, int] = {}
@@ -67,6 +71,9 @@ class TaskPool:
                 for future in done:
                     del running[future]
                     yield future.result()
+        except (KeyboardInterrupt, SystemExit):
+            self._stop.set()
+            raise
         except BrokenProcessPool as error:
             raise BuildError(
                 "A worker was killed, most likely because memory ran out. Run the same command again to go on where "
@@ -89,12 +96,14 @@ class TaskPool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _end_with(parent: int) -> None:
-    """Lets a worker end when its parent is gone: killed, it cannot end its workers itself."""
+def _end_with(parent: int, stop: Event) -> None:
+    """Lets a worker end when its parent says so, or is gone: killed, it cannot end its workers itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C, which all get, the parent tells
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_WATCH_SECONDS)
+        while os.getppid() == parent and not stop.wait(_WATCH_SECONDS):
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,28 @@
+"""Fuzz target: HTTP responses and the links of their HTML, with any status line, header, coding and charset."""
+
+from beam_pipelines.archive_records import Record
+from beam_pipelines.capture import Capture
+from beam_pipelines.html_links import html_encoding, html_links
+from beam_pipelines.http_response import parse_http_response
+from webgraph.link_selection import LinkSelection
+
+_SELECTIONS = (LinkSelection(), LinkSelection(all_paths=True, drop_nofollow=True))
+_HEADERS = {"warc-type": "response", "warc-target-uri": "http://a.de/"}
+
+
+def run(data: bytes) -> None:
+    """Raises where a parser does."""
+    for selection in _SELECTIONS:
+        found = parse_http_response(Record(_HEADERS, data, len(data)), selection)
+        assert isinstance(found, Capture) or found.reason
+    charset, _, document = data.partition(b"\n")
+    encoding = html_encoding(document, charset.decode("ascii", "replace"))
+    counts = []
+    for selection in _SELECTIONS:
+        try:
+            base, hrefs, unselected = html_links(document, encoding, selection)
+        except ValueError:
+            return
+        assert isinstance(base, str) and all(isinstance(href, str) for href in hrefs)
+        counts.append(len(hrefs) + unselected)
+    assert counts[0] <= counts[1], counts
