@@ -72,7 +72,9 @@ def run(data: bytes) -> None:
     text = url_of(data)
     _check(text, canonicalize(text), None)
     for base in _BASES:
-        _check(text, base.join(text), base.href)
+        url = base.join(text)
+        _check(text, url, base.href)
+        assert base.join_all([text, "x", text]) == [url, base.join("x"), url], (text, base.href)
 
 
 def url_of(data: bytes) -> str:
