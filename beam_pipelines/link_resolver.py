@@ -50,10 +50,13 @@ class TldMasks:
     def mask_all(self, urls: Iterable[str]) -> list[int]:
         """The masks of canonical URLs; neighbours mostly share their host."""
         masks = []
+        of_host: dict[str, int] = {}
         host, mask = "\0", 0
         for url in urls:
             if not url.startswith(host):
-                host, mask = url[: url.index("/", len("https://")) + 1], self.mask(url)
+                host = url[: url.index("/", len("https://")) + 1]
+                found = of_host.get(host)
+                mask = of_host[host] = self.mask(url) if found is None else found
             masks.append(mask)
         return masks
 

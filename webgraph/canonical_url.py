@@ -24,8 +24,16 @@ CANONICALIZER = "whatwg-url/1"
 _HTTP = ("http://", "https://")
 _JOINED_TOGETHER = 64
 """Links whose URLs are searched as one text for what needs a second look."""
-_PLAIN = re.compile(r"/?+[\w~-][\w~.%-]*+(?:/[\w~-][\w~.%-]*+)*+/?+(?:\?[\w~.%=&+:;,/-]*+)?+", re.ASCII)
+_SEGMENT = r"[\w~-][\w~.%-]*+"
+_QUERY = r"(?:\?[\w~.%=&+:;,/-]*+)?+"
+_PLAIN = re.compile(rf"/?+{_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY}", re.ASCII)
 """Relative links with nothing in them that the standard changes: no scheme, dot segment, or character to encode."""
+_LABEL = r"(?!xn--)[a-z0-9-]++"
+_PLAIN_URL = re.compile(
+    rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}", re.ASCII
+)
+"""URLs that are canonical as they are: besides, no port, no IP address (they end in a number), no IDNA label."""
+_NEEDS_CARE = re.compile("[#@^]|xn--")
 _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.\t\n\r-]*):")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -55,19 +63,18 @@ class BaseUrl:
             joined = str(self._parsed.join(href))  # type: ignore[union-attr]  # None: AttributeError
         except (URLError, AttributeError, UnicodeEncodeError):
             return _join_with_ada(href, self.href)
-        if not joined.startswith(_HTTP):
-            return None
-        if "@" in joined or "^" in joined or "xn--" in joined:
-            return _join_with_ada(href, self.href)
-        return joined.partition("#")[0]
+        return self._finish(joined, href)
 
     def join_all(self, hrefs: Sequence[str]) -> list[str | None]:
         """Returns `join` of each link, in half of the time; most links are plain, and need no parser."""
         path_end = self.href.find("?")
         folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
         root = folder[: folder.index("/", len("https://"))]
-        plain = _PLAIN.fullmatch
-        urls = [(root if href[0] == "/" else folder) + href if plain(href) else None for href in hrefs]
+        plain, plain_url = _PLAIN.fullmatch, _PLAIN_URL.fullmatch
+        urls = [
+            (root if href[0] == "/" else folder) + href if plain(href) else href if plain_url(href) else None
+            for href in hrefs
+        ]
         others = [at for at, url in enumerate(urls) if url is None]
         for start in range(0, len(others), _JOINED_TOGETHER):
             chosen = others[start : start + _JOINED_TOGETHER]
@@ -80,10 +87,17 @@ class BaseUrl:
             joined = list(map(str, map(self._parsed.join, hrefs)))  # type: ignore[union-attr]  # None: AttributeError
         except (URLError, AttributeError, UnicodeEncodeError):
             return list(map(self.join, hrefs))
-        text = "\n".join(joined)
-        if "#" in text or "@" in text or "^" in text or "xn--" in text:
-            return list(map(self.join, hrefs))
+        if _NEEDS_CARE.search("\n".join(joined)):
+            return [self._finish(url, href) for url, href in zip(joined, hrefs, strict=True)]
         return [url if url.startswith(_HTTP) else None for url in joined]
+
+    def _finish(self, joined: str, href: str) -> str | None:
+        """The canonical URL of `href`, of which the first parser made `joined`."""
+        if not joined.startswith(_HTTP):
+            return None
+        if "@" in joined or "^" in joined or "xn--" in joined:
+            return _join_with_ada(href, self.href)
+        return joined.partition("#")[0]
 
 
 def canonicalize(url: str, base: BaseUrl | None = None) -> str | None:

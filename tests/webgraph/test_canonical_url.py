@@ -170,8 +170,26 @@ def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
     ),
 )
 @settings(max_examples=800)
-def test_plain_links_need_no_parser(hrefs: list[str], base: str) -> None:
+def test_plain_relative_links_need_no_parser(hrefs: list[str], base: str) -> None:
     assert BaseUrl(base).join_all(hrefs) == [BaseUrl(base).join(href) for href in hrefs]
+
+
+@given(
+    st.lists(
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["http://", "https://", "http:/", "HTTP://"]),
+            st.text("a0.-xn:%", max_size=10)
+            | st.sampled_from(["xn--a.de", "a.xn--b", "1.2.3.4", "a.0x1", "a-", "a--b.c"]),
+            st.text("/a.%2e-~_?=&:;@#", max_size=8),
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=1500)
+def test_plain_urls_need_no_parser(hrefs: list[str]) -> None:
+    base = BaseUrl("http://a.de/x/y")
+    assert base.join_all(hrefs) == [base.join(href) for href in hrefs]
 
 
 @pytest.mark.parametrize(
