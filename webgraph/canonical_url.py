@@ -4,9 +4,10 @@ The standard (https://url.spec.whatwg.org/, "URL parsing" and "URL serializing")
 IDNA, no default port, resolved dot segments and fixed percent-encoding: what browsers do with a link.
 
 Two parsers share the work. `url-py` (Rust) takes 0.4 us a join but rejects a few valid inputs (`///host` against a
-base, some IDNA labels) and leaves `^` in a path unencoded; `ada-url` passes the whole WHATWG test suite but takes
-2 us. So a URL that the first one rejects, or whose result holds `^`, credentials or an IDNA label, is decided by the
-second. On everything else they agree; a test compares them on generated input.
+base, some IDNA labels), leaves `^` in a path unencoded, and takes a segment like `c:` for a drive that `..` does not
+leave; `ada-url` passes the whole WHATWG test suite but takes 2 us. So a URL that the first one rejects, or whose result
+holds such a segment, `^`, credentials or an IDNA label, is decided by the second. On everything else they agree; a test
+compares them on generated input.
 
 Queries are percent-encoded as UTF-8 whatever the page's charset, because a WAT record does not tell that charset.
 """
@@ -33,7 +34,9 @@ _PLAIN_URL = re.compile(
     rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}", re.ASCII
 )
 """URLs that are canonical as they are: besides, no port, no IP address (they end in a number), no IDNA label."""
-_NEEDS_CARE = re.compile("[#@^]|xn--")
+_FOR_ADA = re.compile(r"[@^]|xn--|/[A-Za-z][:|](?:[/?#]|$)")
+"""What the result of the first parser has where the second decides."""
+_NEEDS_CARE = re.compile(f"#|{_FOR_ADA.pattern}", re.MULTILINE)
 _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.\t\n\r-]*):")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -95,7 +98,7 @@ class BaseUrl:
         """The canonical URL of `href`, of which the first parser made `joined`."""
         if not joined.startswith(_HTTP):
             return None
-        if "@" in joined or "^" in joined or "xn--" in joined:
+        if _FOR_ADA.search(joined):
             return _join_with_ada(href, self.href)
         return joined.partition("#")[0]
 
@@ -117,7 +120,7 @@ def canonicalize(url: str, base: BaseUrl | None = None) -> str | None:
         return _join_with_ada(url, None)
     if not parsed.startswith(_HTTP):
         return None
-    if "@" in parsed or "^" in parsed or "xn--" in parsed:
+    if _FOR_ADA.search(parsed):
         return _join_with_ada(url, None)
     return parsed.partition("#")[0]
 
