@@ -10,8 +10,6 @@ from tests.fuzz.seeds import TARGETS, write_seeds
 _INPUTS = sorted((Path(__file__).parent / "regressions").glob("*/*"))
 _NOT_MENDED = {
     "records/arc-line-not-utf-8": "the length of an ARC line that is no UTF-8 raises UnicodeDecodeError",
-    "canonical_url/drive-letter-in-path": "url-py keeps a segment like `t:` where `..` should remove it",
-    "canonical_url/dots-after-drive-letter": "url-py keeps a segment like `C|` where `..` should remove it",
 }
 
 
