@@ -80,7 +80,7 @@ class AlsTrainer:
             precision: number formats; None means float32 tables.
             batches: tile shapes; None means the defaults.
             devices: None means all of the default backend.
-            exchange: limits of the exchange that `solver` names; None means none.
+            exchange: how embeddings move between devices; None means the defaults.
 
         Raises:
             ValueError: a matrix without entries.
@@ -119,7 +119,7 @@ class AlsTrainer:
             matrix,
             row_ranges,
             col_ranges,
-            exchange=make_exchange(options.exchange),
+            exchange=make_exchange(self.exchange.name),
             exchange_options=self.exchange,
             table_dtypes=(self.table_dtype, self.table_dtype),
             solver=make_linear_solver(

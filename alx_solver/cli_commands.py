@@ -1,6 +1,7 @@
 """The commands behind `alx`: each takes parsed arguments, prints through a Console and returns nothing."""
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -31,9 +32,7 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
     print_dataset(console, dataset)
     with ExitStack() as stack:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
-        exchange = ExchangeOptions(
-            memory_fraction=arguments.exchange_memory, plan_cache=str(run.path / "exchange-plans")
-        )
+        exchange = dataclasses.replace(options.exchange, plan_cache=str(run.path / "exchange-plans"))
         trainer = make_trainer(options, dataset, devices, exchange)
         state, records = open_run(run, options, dataset, trainer, resume=arguments.resume)
         report = EpochReport(console, epochs=train_options.epochs, done=len(records))
@@ -116,9 +115,9 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
             tolerance=arguments.tolerance,
             fold_in_solver=arguments.fold_in_solver,
             fold_in_regularization=arguments.fold_in_regularization,
-            exchange=arguments.exchange,
         ),
         precision=Precision(table=arguments.table_dtype),
+        exchange=ExchangeOptions(name=arguments.exchange, memory_fraction=arguments.exchange_memory),
     )
 
 

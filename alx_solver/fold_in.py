@@ -45,9 +45,9 @@ class FoldIn:
             mesh: the devices.
             col_ranges: owners of the columns.
             hyperparameters: of the model.
-            solver: `fold_in_*` and `exchange` are read.
+            solver: `fold_in_*` are read.
             batches: tile shapes.
-            exchange: its limits.
+            exchange: how the columns' embeddings come.
             table_dtype: of the column table.
             precision: of matrix products.
 
@@ -75,7 +75,7 @@ class FoldIn:
             history,
             balanced_ranges(history.row_lengths, mesh.size),
             col_ranges,
-            exchange=make_exchange(solver.exchange),
+            exchange=make_exchange(exchange.name),
             exchange_options=dataclasses.replace(exchange, plan_cache=None),
             table_dtypes=(jnp.dtype(jnp.float32), table_dtype),
             solver=linear_solver,

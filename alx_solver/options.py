@@ -1,4 +1,4 @@
-"""What a training run may be told: four small frozen dataclasses, one per concern, validated when made.
+"""What a training run may be told: small frozen dataclasses, one per concern, validated when made.
 
 Units: `regularization` (lambda) and `unobserved_weight` (alpha) are those of the objective in `docs/als.md`;
 `regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`.
@@ -69,7 +69,6 @@ class SolverOptions:
         fold_in_solver: the solver of `AlsTrainer.fold_in`; a CG solver there runs to `fold_in_tolerance`.
         fold_in_tolerance: relative residual of a CG fold-in.
         fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
-        exchange: how embeddings move between devices, one of `EXCHANGES`.
         subspace_block: dimensions that `subspace` solves at a time.
 
     Raises:
@@ -83,14 +82,12 @@ class SolverOptions:
     fold_in_solver: str = "matrix_free_cg"
     fold_in_tolerance: float = 1e-5
     fold_in_regularization: str = "training"
-    exchange: str = "table"
     subspace_block: int = 16
 
     def __post_init__(self) -> None:
         _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_solver", self.fold_in_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
-        _require_choice("exchange", self.exchange, EXCHANGES)
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
         _require(self.subspace_block >= 1, f"subspace_block must be at least 1, got {self.subspace_block}")
         _require(self.max_cg_steps >= 1, f"max_cg_steps must be at least 1, got {self.max_cg_steps}")
@@ -101,9 +98,10 @@ class SolverOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExchangeOptions:
-    """Limits of the exchange named by `SolverOptions.exchange`; see `docs/exchange.md`.
+    """How embeddings move between devices, and within which limits; see `docs/exchange.md`.
 
     Attributes:
+        name: one of `EXCHANGES`.
         memory_fraction: embeddings of other devices' columns that a device may hold at once, those on their way
             included, as a fraction of the column table; None means as many as are needed. `routed` and `auto` keep
             to it by solving the rows in stages.
@@ -112,14 +110,16 @@ class ExchangeOptions:
         plan_cache: folder in which plans are kept by digest of matrix and options; None means none.
 
     Raises:
-        ValueError: a number outside its range.
+        ValueError: an unknown name (with the valid ones), or a number outside its range.
     """
 
+    name: str = "table"
     memory_fraction: float | None = None
     summed_min_length: int | None = None
     plan_cache: str | None = None
 
     def __post_init__(self) -> None:
+        _require_choice("exchange", self.name, EXCHANGES)
         fraction, length = self.memory_fraction, self.summed_min_length
         _require(fraction is None or 0 < fraction <= 1, f"memory_fraction must be in (0, 1], got {fraction}")
         _require(length is None or length >= 1, f"summed_min_length must be at least 1, got {length}")

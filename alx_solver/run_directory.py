@@ -14,7 +14,7 @@ from typing import Any
 
 from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
-from alx_solver.options import BatchOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
 
 _FORMAT_VERSION = 1
 
@@ -31,6 +31,7 @@ class RunOptions:
     solver: SolverOptions = dataclasses.field(default_factory=SolverOptions)
     precision: Precision = dataclasses.field(default_factory=Precision)
     batches: BatchOptions = dataclasses.field(default_factory=BatchOptions)
+    exchange: ExchangeOptions = dataclasses.field(default_factory=ExchangeOptions)
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(dataclasses.asdict(self)))
@@ -45,6 +46,7 @@ class RunOptions:
             solver=SolverOptions(**fields["solver"]),
             precision=Precision(**fields["precision"]),
             batches=BatchOptions(**batches),
+            exchange=ExchangeOptions(**fields["exchange"]),
         )
 
 
@@ -91,7 +93,9 @@ class RunDirectory:
         """
         written = self.read()
         theirs, ours = _flat(written["options"]), _flat(options.to_json())
-        for key in sorted((theirs.keys() | ours.keys()) - {"solver.exchange"}):  # which changes rounding at most
+        for key in sorted(theirs.keys() | ours.keys()):
+            if key.startswith("exchange."):  # changes rounding at most
+                continue
             if theirs.get(key) != ours.get(key):
                 raise RunDirectoryError(
                     f"{self.path}: was trained with {key} = {theirs.get(key)}, not {ours.get(key)}; give the same "

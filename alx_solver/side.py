@@ -80,7 +80,7 @@ def make_side(
         row_ranges: owners of its rows.
         col_ranges: owners of its columns.
         exchange: brings the columns' embeddings.
-        exchange_options: its limits.
+        exchange_options: its options.
         table_dtypes: of the row table and of the column table.
         solver: of the linear systems; one that forms matrices gets tiles of fewer rows.
         rule: lambda_r of its rows.

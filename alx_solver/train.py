@@ -58,7 +58,7 @@ def make_trainer(
     devices: Sequence[jax.Device] | None,
     exchange: ExchangeOptions | None = None,
 ) -> AlsTrainer:
-    """The trainer of a run."""
+    """The trainer of a run; `exchange` is taken instead of the run's if it is given."""
     return AlsTrainer(
         dataset.train,
         options.hyperparameters,
@@ -66,7 +66,7 @@ def make_trainer(
         precision=options.precision,
         batches=options.batches,
         devices=devices,
-        exchange=exchange,
+        exchange=exchange or options.exchange,
     )
 
 

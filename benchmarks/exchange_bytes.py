@@ -8,6 +8,7 @@ collectives, to compare the two; XLA compiles with its least effort, which chang
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -104,11 +105,11 @@ def counted(matrix: CsrMatrix, size: int, name: str, options: ExchangeOptions) -
     trainer = AlsTrainer(
         matrix,
         Hyperparameters(dim=DIM, regularization=1e-3, unobserved_weight=1e-3, seed=0),
-        SolverOptions(exchange=name),
+        SolverOptions(),
         Precision(table="bfloat16"),
         BatchOptions(widths=(1024,)),
         jax.devices()[:size],
-        options,
+        dataclasses.replace(options, name=name),
     )
     tables = [
         jax.ShapeDtypeStruct((ranges.padded_rows, DIM), jnp.bfloat16, sharding=side.batches.positions.sharding)

@@ -1,5 +1,7 @@
 """Every exchange brings the right embedding of every entry, moves exactly the bytes it says, and changes no result."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -143,8 +145,8 @@ def test_predicted_bytes_are_those_of_the_compiled_half_steps(name, options, tab
     trainer = make_trainer(
         matrix_with_neighbours().to_scipy().astype(np.float32),
         num_devices=8,
-        solver=SolverOptions(exchange=name, linear_solver=linear_solver),
-        exchange=options,
+        solver=SolverOptions(linear_solver=linear_solver),
+        exchange=dataclasses.replace(options, name=name),
         precision=Precision(table=table),
     )
     state = trainer.init()
@@ -174,8 +176,8 @@ def test_training_equals_the_oracle(name, options, linear_solver):
     trainer = make_trainer(
         matrix,
         num_devices=8,
-        solver=SolverOptions(exchange=name, linear_solver=linear_solver),
-        exchange=options,
+        solver=SolverOptions(linear_solver=linear_solver),
+        exchange=dataclasses.replace(options, name=name),
         binary=False,
     )
     state = trainer.init()
@@ -193,7 +195,7 @@ def test_fold_in_is_that_of_the_table(name):
     matrix = power_law()
     folded = []
     for each in ("table", name):
-        trainer = make_trainer(matrix, num_devices=8, solver=SolverOptions(exchange=each))
+        trainer = make_trainer(matrix, num_devices=8, exchange=ExchangeOptions(name=each))
         folded.append(trainer.fold_in(trainer.init(), CsrMatrix.from_scipy(matrix[:40])))
     assert relative_error(folded[1], folded[0]) < 1e-5
 
@@ -205,6 +207,11 @@ def test_options_and_registry_name_the_same():
 def test_unknown_name_raises_with_the_valid_ones():
     with pytest.raises(ValueError, match="unknown exchange 'teleport'; valid: auto, table, routed, partial, original"):
         make_exchange("teleport")
+
+
+def test_unknown_name_in_the_options_raises_with_the_valid_ones():
+    with pytest.raises(ValueError, match="unknown exchange 'teleport'; valid: auto, table, routed, partial, original"):
+        ExchangeOptions(name="teleport")
 
 
 def test_no_devices_raises():

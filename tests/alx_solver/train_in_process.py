@@ -31,20 +31,20 @@ import jax
 from alx_solver.checkpoint import restore_checkpoint, save_checkpoint
 from alx_solver.datasets import load_dataset
 from alx_solver.evaluate import evaluate_model
-from alx_solver.options import ExchangeOptions, SolverOptions
+from alx_solver.options import ExchangeOptions
 from tests.alx_solver.problems import make_trainer
 from webgraph.split import SplitOptions
 
 CASES = {
-    "table": ExchangeOptions(),
-    "auto": ExchangeOptions(),
-    "partial": ExchangeOptions(summed_min_length=14),
+    "table": ExchangeOptions(name="table"),
+    "auto": ExchangeOptions(name="auto"),
+    "partial": ExchangeOptions(name="partial", summed_min_length=14),
 }
 dataset = load_dataset(f"{FOLDER}/planted.npz", SplitOptions(seed=0, test_fraction=0.1))
 matrix = dataset.train.to_scipy()
 results = {}
 for name, options in CASES.items():
-    trainer = make_trainer(matrix, num_devices=8, solver=SolverOptions(exchange=name), exchange=options)
+    trainer = make_trainer(matrix, num_devices=8, exchange=options)
     state = trainer.epoch(trainer.epoch(trainer.init()))
     recall = evaluate_model(trainer, state, dataset).means["recall@20"]
     results[name] = {"loss": trainer.objective(state).total, "recall": recall}
