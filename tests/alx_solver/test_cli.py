@@ -67,8 +67,9 @@ def test_a_run_writes_losses_that_fall_and_beats_the_baselines(whole_run):
 @pytest.mark.parametrize("stop_at", [1, 3])
 def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(data, whole_run, tmp_path, stop_at):
     assert train(data, tmp_path / "run", "--epochs", str(stop_at), "--devices", "1") == OK
-    assert train(data, tmp_path / "run", "--epochs", "4", "--devices", "1", "--resume") == OK
+    assert train(data, tmp_path / "run", "--epochs", "4", "--devices", "1", "--resume", "--exchange", "table") == OK
     assert without_seconds(tmp_path / "run") == without_seconds(whole_run)
+    assert RunDirectory(tmp_path / "run").options().exchange.name == "auto"  # that of the start; it may change
 
 
 def test_eight_devices_give_the_same_run(data, whole_run, tmp_path):

@@ -138,6 +138,7 @@ def test_too_little_memory_says_how_much_is_needed():
     [
         *((name, options, "bfloat16", "matrix_free_cg") for name, options in CASES),
         ("partial", LONG_SUMMED, "float32", "conjugate_gradient"),
+        ("partial", LONG_SUMMED, "bfloat16", "subspace"),
     ],
     ids=str,
 )
@@ -165,6 +166,7 @@ def test_predicted_bytes_are_those_of_the_compiled_half_steps(name, options, tab
     [
         *((name, options, "matrix_free_cg") for name, options in CASES),
         ("partial", LONG_SUMMED, "cholesky"),
+        ("partial", LONG_SUMMED, "subspace"),  # one block of all dimensions, which is exact
         ("routed", LIMITED, "cholesky"),
     ],
     ids=str,
@@ -188,6 +190,16 @@ def test_training_equals_the_oracle(name, options, linear_solver):
     assert trainer.objective(state).total == pytest.approx(
         sum(oracle.objective(matrix, rows, cols, 1e-2, 1e-2)), rel=1e-4
     )
+
+
+def test_subspace_sweeps_over_summed_rows_are_those_of_the_table():
+    """Blocks of 3 of 8 dimensions: they begin at 0, 3 and 5, and the last overlaps."""
+    solver, tables = SolverOptions(linear_solver="subspace", cg_steps=2, subspace_block=3), []
+    for options in (ExchangeOptions(), dataclasses.replace(LONG_SUMMED, name="partial")):
+        trainer = make_trainer(power_law(weighted=True), num_devices=8, solver=solver, exchange=options, binary=False)
+        tables.append(trainer.row_embeddings(trainer.epoch(trainer.init())))
+    assert len(trainer.row_side.plan.summed_rows) > 0
+    assert relative_error(tables[1], tables[0]) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["routed", "partial"])
