@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from alx_solver.cli_flags import make_parser
+from alx_solver.cli_model_flags import MODEL_COMMANDS
+from alx_solver.cli_tune_flags import add_tune
 from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
 from alx_solver.processes import join_processes
 
@@ -26,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit code.
     """
     try:
-        arguments = make_parser().parse_args(argv)
+        arguments = make_parser([*MODEL_COMMANDS, add_tune]).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     errors = Console(stderr=True)
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         writer = join_processes(arguments)
         _dispatch(arguments, Console(quiet=not writer))
     except KeyboardInterrupt:
-        hint = "; the last checkpoint is whole, go on with --resume" if arguments.command == "train" else ""
+        hint = "; what was finished is whole, go on with --resume" if arguments.command in ("train", "tune") else ""
         _say(errors, f"interrupted{hint}.")
         return INTERRUPTED
     except ValueError as error:
@@ -50,11 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: argparse.Namespace, console: Console) -> None:
-    from alx_solver import cli_commands
+    from alx_solver import cli_commands, cli_model, cli_tune
 
-    {"train": cli_commands.run_train, "evaluate": cli_commands.run_evaluate, "bench": cli_commands.run_bench}[
-        arguments.command
-    ](arguments, console)
+    commands = {
+        "train": cli_commands.run_train,
+        "evaluate": cli_commands.run_evaluate,
+        "bench": cli_commands.run_bench,
+        "tune": cli_tune.run_tune,
+        "recommend": cli_model.run_recommend,
+        "similar": cli_model.run_similar,
+        "export": cli_model.run_export,
+    }
+    commands[arguments.command](arguments, console)
 
 
 def _say(console: Console, text: str) -> None:

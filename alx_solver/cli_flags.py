@@ -1,8 +1,10 @@
 """The flags of the `alx` commands. Imports neither JAX nor NumPy, so that `--help` is quick."""
 
 import argparse
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from alx_solver.hyperparameters_file import HyperparametersFile
 from alx_solver.options import EXCHANGES, FOLD_IN_REGULARIZATIONS, LINEAR_SOLVERS, TABLE_DTYPES
 
 _EXIT_CODES = """\
@@ -12,29 +14,31 @@ exit codes:
   2    wrong arguments or input
   130  interrupted (Ctrl-C); after training, go on with --resume
 """
-_DATA_HELP = "a graph directory, a prepared TFDS version folder, a SciPy .npz matrix, or an .adjacency.txt[.gz] list"
+DATA_HELP = "a graph directory, a prepared TFDS version folder, a SciPy .npz matrix, or an .adjacency.txt[.gz] list"
 
 # argparse keeps the types of sub-parsers and groups private.
 Commands = Any
 Flags = Any
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all three commands."""
+def make_parser(more: Sequence[Callable[[Commands], None]] = ()) -> argparse.ArgumentParser:
+    """The parser of `train`, `evaluate` and `bench`, and of the commands that `more` adds."""
     parser = argparse.ArgumentParser(
         prog="alx",
         description="Implicit-feedback matrix factorisation by sharded alternating least squares.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{train,evaluate,bench}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
     _add_bench(commands)
+    for add in more:
+        add(commands)
     return parser
 
 
-def _add_command(commands: Commands, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+def add_command(commands: Commands, name: str, summary: str, description: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name,
         help=summary,
@@ -45,7 +49,7 @@ def _add_command(commands: Commands, name: str, summary: str, description: str) 
 
 
 def _add_train(commands: Commands) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands,
         "train",
         "train a model and report loss and recall of every epoch",
@@ -53,12 +57,19 @@ def _add_train(commands: Commands) -> None:
         "summary.json into --output; ends with the recall table beside the baselines. The first epoch's seconds\n"
         "include compilation.",
     )
-    parser.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     parser.add_argument("--output", required=True, metavar="DIR", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --output, if any")
     parser.add_argument("--tensorboard", metavar="DIR", help="also write TensorBoard event files (needs tensorboardX)")
-    _add_model_flags(parser.add_argument_group("model"))
-    _add_solver_flags(parser.add_argument_group("solver"))
+    model = parser.add_argument_group("model")
+    _add_model_flags(model)
+    model.add_argument(
+        "--hyperparameters",
+        metavar="FILE",
+        action=HyperparametersFile,
+        help="take them from the best.json of `alx tune`; flags after this one count more",
+    )
+    add_solver_flags(parser.add_argument_group("solver"))
     group = parser.add_argument_group("run")
     group.add_argument("--epochs", type=int, default=16, metavar="N", help="epochs in all (default: %(default)s)")
     group.add_argument(
@@ -70,7 +81,7 @@ def _add_train(commands: Commands) -> None:
     )
     _add_evaluation_flags(group)
     _add_exchange_flags(parser.add_argument_group("many devices and processes"))
-    _add_data_flags(parser)
+    add_data_flags(parser)
 
 
 def _add_exchange_flags(group: Flags) -> None:
@@ -121,7 +132,7 @@ def _add_model_flags(group: Flags) -> None:
     group.add_argument("--seed", type=int, default=0, help="of the initial embeddings (default: %(default)s)")
 
 
-def _add_solver_flags(group: Flags) -> None:
+def add_solver_flags(group: Flags) -> None:
     group.add_argument(
         "--linear-solver",
         choices=LINEAR_SOLVERS,
@@ -152,27 +163,27 @@ def _add_solver_flags(group: Flags) -> None:
 
 
 def _add_evaluate(commands: Commands) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands,
         "evaluate",
         "recall of a trained run beside the baselines",
         "Restores the last checkpoint of a run, folds the test rows in, and prints the recall table.",
     )
     parser.add_argument("run", metavar="RUN", help="the --output of `alx train`")
-    parser.add_argument("data", metavar="DATA", help=f"the data it was trained on: {_DATA_HELP}")
+    parser.add_argument("data", metavar="DATA", help=f"the data it was trained on: {DATA_HELP}")
     parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
     _add_evaluation_flags(parser)
-    _add_data_flags(parser)
+    add_data_flags(parser)
 
 
 def _add_bench(commands: Commands) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands,
         "bench",
         "seconds an epoch of the solvers beside implicit's",
         "Times epochs of our linear solvers and of PyPI's implicit (if installed) in turns on the train matrix.",
     )
-    parser.add_argument("data", metavar="DATA", help=_DATA_HELP)
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--dim", type=int, default=128, help="width of an embedding (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="counted epochs (default: %(default)s)")
@@ -186,7 +197,7 @@ def _add_bench(commands: Commands) -> None:
         help=f"ours to be timed, of {', '.join(LINEAR_SOLVERS)} (default: %(default)s)",
     )
     parser.add_argument("--no-implicit", action="store_true", help="leave implicit out")
-    _add_data_flags(parser)
+    add_data_flags(parser)
 
 
 def _add_evaluation_flags(group: Flags) -> None:
@@ -202,7 +213,7 @@ def _add_evaluation_flags(group: Flags) -> None:
     )
 
 
-def _add_data_flags(parser: argparse.ArgumentParser) -> None:
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data and devices")
     group.add_argument(
         "--split-seed", type=int, default=0, help="of the held-out rows, for data without a split (default: 0)"

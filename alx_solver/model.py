@@ -111,6 +111,7 @@ class ALS:
             solver=self.options.solver,
             precision=self.options.precision,
             batches=self.options.batches,
+            exchange=self.options.exchange,
             devices=self._devices,
         )
         state, records = trainer.init(), []

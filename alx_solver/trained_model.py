@@ -74,6 +74,7 @@ class TrainedModel:
             solver=trainer.solver,
             precision=trainer.precision,
             batches=trainer.batches,
+            exchange=trainer.exchange,
         )
         row = Table(ranges=trainer.row_ranges, stored=state.row_table)
         col = Table(ranges=trainer.col_ranges, stored=state.col_table)

@@ -25,7 +25,11 @@ _LEAVES = {  # files that nobody imports, and what more they may import
     "webgraph/webgraph_dataset_builder.py": {"tensorflow_datasets", "tensorflow", "beam_pipelines", "apache_beam"},
     "alx_solver/datasets/tfds_dataset.py": {"tensorflow_datasets", "tensorflow"},
 }
-_OPTIONAL = {"alx_solver/bench.py": {"implicit"}}  # imported inside a function, where the peer is asked for
+_OPTIONAL = {  # imported inside a function, where they are asked for
+    "alx_solver/bench.py": {"implicit"},
+    "alx_solver/tune_report.py": {"matplotlib"},
+    "alx_solver/tune_samplers.py": {"optuna"},
+}
 
 
 def _name(path: Path) -> str:
