@@ -3,6 +3,9 @@
 A WARC record is `WARC/1.x`, header lines, an empty line and Content-Length bytes (ISO 28500, section 4); an ARC record
 is one header line that starts with the URL and ends with the length (Internet Archive ARC format, versions 1 and 2).
 Both end in empty lines. After damage, reading goes on at the next line that begins a record.
+
+A Content-Length that is too large would take the records that follow with it. So where a record is not followed by
+another one, or the file ends inside it, its body is searched for the start of a record, and ends there if there is one.
 """
 
 import dataclasses
@@ -10,19 +13,23 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import BinaryIO
 
-from beam_pipelines.archive_segments import Segment, read_segments
-
-MAX_RECORD_BYTES = 1 << 28
-"""Larger records are skipped; Common Crawl truncates payloads at 1 to 5 MiB."""
-MAX_HEADER_BYTES = 1 << 16
+from beam_pipelines.archive_segments import Readable, Segment, read_segments
+from beam_pipelines.record_limits import RecordLimits
 
 _WARC = b"WARC/"
 _PADDING_RUN = re.compile(rb"[\r\n\x00]+")
 _WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
 _ARC_LINE = re.compile(
-    rb"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]*:[^\n]{0,8192}) \d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\n]{0,1024}\d+\r?\n"
+    rb"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]{0,31}+:[^\n]{0,8192}) "
+    rb"\d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\r\n]{0,1024}+(?<=\d)\r?\n"
 )
 _RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
+_START_IN_BODY = re.compile(
+    rb"(?<=\n)(?:WARC/[01]\.\d\r?\n(?i:WARC-|Content-)[A-Za-z-]{2,40}+:|" + _ARC_LINE.pattern + rb")"
+)
+"""Of a record that holds the next ones: what a page may have in its text is no start of a record."""
+_LOOK_AHEAD_BYTES = 1 << 9
+"""What is read after a body to see whether a record follows."""
 _RESYNC_OVERLAP = 1 << 13
 _FOLD = (b" ", b"\t")
 _LINE_STARTS = {
@@ -88,12 +95,13 @@ class Skipped:
     raw_bytes: int
 
 
-def read_records(stream: BinaryIO) -> Iterator[Record | Skipped]:
+def read_records(stream: BinaryIO | Readable, limits: RecordLimits | None = None) -> Iterator[Record | Skipped]:
     """Yields the records of an archive in order, and a `Skipped` for each stretch that holds none."""
-    framer = _Framer()
-    for segment in read_segments(stream):
+    limits = limits or RecordLimits()
+    framer = _Framer(limits)
+    for segment in read_segments(stream, limits):
         if segment.starts_member and segment.ends_member and framer.is_empty:
-            record = _whole_member(segment)
+            record = _whole_member(segment, limits)
             if record is not None:
                 record.raw_bytes += framer.reset()
                 yield record
@@ -102,15 +110,15 @@ def read_records(stream: BinaryIO) -> Iterator[Record | Skipped]:
     yield from framer.finish()
 
 
-def _whole_member(segment: Segment) -> Record | None:
+def _whole_member(segment: Segment, limits: RecordLimits) -> Record | None:
     """The record of a member that holds exactly one, which is nearly every member: no buffer is copied."""
     data = segment.data
-    header_end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
+    header_end = data.find(b"\r\n\r\n", 0, limits.max_header_bytes)
     if header_end < 0 or not data.startswith(_WARC):
         return None
     headers = WarcHeaders(data[: header_end + 2])
     length = _content_length(headers)
-    if length is None or length > MAX_RECORD_BYTES:
+    if length is None or length > limits.max_record_bytes:
         return None
     body_start = header_end + 4
     if body_start + length > len(data) or data[body_start + length :].strip(b"\r\n"):
@@ -121,18 +129,18 @@ def _whole_member(segment: Segment) -> Record | None:
 class _Framer:
     """Cuts records out of segments that do not hold exactly one. `_raw` are the file's bytes not yet accounted for."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: RecordLimits) -> None:
+        self._limits = limits
         self._buffer = bytearray()
         self._raw = 0
         self._spent = 0  # bytes of the file behind what was dropped from the buffer and not reported yet
-        self._resyncing = False
-        self._overrun = 0  # bytes still to be dropped of a record that is too large
+        self._resyncing = ""  # why a start of a record is looked for, or ""
         self._wanted = 0  # length of the buffer at which the record under way is whole, where that is known
 
     @property
     def is_empty(self) -> bool:
         """No record is under way: what lies between records is dropped from the buffer."""
-        return not self._overrun and not self._resyncing and not self._buffer
+        return not self._resyncing and not self._buffer
 
     def reset(self) -> int:
         """Returns the bytes of the file that the empty lines after the last record took."""
@@ -148,30 +156,30 @@ class _Framer:
 
     def push(self, segment: Segment) -> Iterator[Record | Skipped]:
         if segment.damage:
+            yield from self._frame(is_end=True)
             yield from self._drop_rest(segment.damage, segment.raw_bytes)
             return
         if segment.starts_member and segment.data.startswith(_WARC) and not self.is_empty:
             # The member before ended inside a record: that record is cut short.
-            yield from self._drop_rest("truncated_record", 0)
+            yield from self._drop_rest(self._resyncing or "truncated_record", 0)
         self._raw += segment.raw_bytes
         self._buffer += segment.data
-        if self._overrun:
-            dropped = min(self._overrun, len(self._buffer))
-            self._consume(dropped)
-            self._overrun -= dropped
-            if not self._overrun:
-                yield self._skip("record_too_large")
-        if len(self._buffer) >= self._wanted:
-            yield from self._frame()
+        if len(self._buffer) >= self._wanted or segment.ends_member:
+            yield from self._frame(is_end=segment.ends_member)
 
     def finish(self) -> Iterator[Record | Skipped]:
+        yield from self._frame(is_end=True)
+        while self._buffer and not self._resyncing and (start := self._start_in(len(_WARC), len(self._buffer))) >= 0:
+            self._consume(start)
+            yield self._skip("truncated_record")
+            yield from self._frame(is_end=True)
         if not self.is_empty:
-            yield from self._drop_rest("garbage" if self._resyncing else "truncated_record", 0)
+            yield from self._drop_rest(self._resyncing or "truncated_record", 0)
 
     def _drop_rest(self, reason: str, raw_bytes: int) -> Iterator[Skipped]:
         self._buffer.clear()
-        self._overrun = self._wanted = 0
-        self._resyncing = False
+        self._wanted = 0
+        self._resyncing = ""
         self._spent += self._raw + raw_bytes
         self._raw = 0
         yield self._skip(reason)
@@ -180,9 +188,10 @@ class _Framer:
         skipped, self._spent = self._spent, 0
         return Skipped(reason, skipped)
 
-    def _frame(self) -> Iterator[Record | Skipped]:
+    def _frame(self, *, is_end: bool) -> Iterator[Record | Skipped]:
+        """Yields what is whole in the buffer. At an end, of a member or the file, nothing more is waited for."""
         self._wanted = 0
-        while self._buffer and not self._overrun:
+        while self._buffer:
             if self._resyncing and not (yield from self._resync()):
                 return
             padding = _PADDING_RUN.match(self._buffer)
@@ -192,31 +201,52 @@ class _Framer:
             if header == "more":
                 return
             if isinstance(header, str):
-                self._resyncing = True
+                self._resyncing = "garbage"
                 # What begins as a header and does not end is no header; the last of it may be the start of one.
-                is_endless = len(self._buffer) >= MAX_HEADER_BYTES and self._buffer.startswith(_WARC)
-                self._consume(MAX_HEADER_BYTES - _RESYNC_OVERLAP if is_endless else 1)
+                is_endless = len(self._buffer) >= self._limits.max_header_bytes and self._buffer.startswith(_WARC)
+                self._consume(max(1, self._limits.max_header_bytes - _RESYNC_OVERLAP) if is_endless else 1)
                 continue
             headers, body_start = header
             length = _content_length(headers)
-            if length is None:
-                self._resyncing = True
+            if length is None or length > self._limits.max_record_bytes:
+                self._resyncing = "garbage" if length is None else "record_too_large"
                 self._consume(body_start)
                 continue
-            if length > MAX_RECORD_BYTES:
-                self._overrun = max(0, body_start + length - len(self._buffer))
-                self._consume(body_start + length)
-                if not self._overrun:
-                    yield self._skip("record_too_large")
-                continue
-            if len(self._buffer) < body_start + length:
-                self._wanted = body_start + length
-                return
-            body = bytes(self._buffer[body_start : body_start + length])
-            padding = _PADDING_RUN.match(self._buffer, body_start + length)
-            self._consume(body_start + length if padding is None else padding.end())
-            raw, self._spent = self._spent, 0
-            yield Record(headers, body, raw)
+            body_end = body_start + length
+            if len(self._buffer) < body_end + (0 if is_end else _LOOK_AHEAD_BYTES):
+                self._wanted = body_end + (0 if is_end else _LOOK_AHEAD_BYTES)
+                if len(self._buffer) < body_end or not self._is_followed(body_end):
+                    return
+            yield from self._take(headers, body_start, body_end)
+
+    def _is_followed(self, end: int) -> bool:
+        """Whether another record begins after the empty lines at `end`."""
+        padding = _PADDING_RUN.match(self._buffer, end)
+        return self._buffer.startswith(_WARC, end if padding is None else padding.end())
+
+    def _take(self, headers: Mapping[str, str], start: int, end: int) -> Iterator[Record | Skipped]:
+        """Yields the record with this body, or with as much of it as is before the next record."""
+        padding = _PADDING_RUN.match(self._buffer, end)
+        next_start = end if padding is None else padding.end()
+        is_last = next_start >= len(self._buffer)
+        if not is_last and not self._buffer.startswith(_WARC, next_start) and not self._is_arc_line(next_start):
+            found = self._start_in(start, end)
+            if found >= 0:
+                yield Skipped("wrong_content_length", 0)
+                next_start = found
+                end = start + len(bytes(self._buffer[start:found]).rstrip(b"\r\n"))
+        body = bytes(self._buffer[start:end])
+        self._consume(next_start)
+        raw, self._spent = self._spent, 0
+        yield Record(headers, body, raw)
+
+    def _is_arc_line(self, at: int) -> bool:
+        return _ARC_LINE.match(self._buffer, at) is not None
+
+    def _start_in(self, start: int, end: int) -> int:
+        """Returns where in [start, end) of the buffer a record begins, or -1."""
+        match = _START_IN_BODY.search(self._buffer, start, end)
+        return -1 if match is None else match.start()
 
     def _resync(self) -> Generator[Skipped, None, bool]:
         """Drops bytes up to the next start of a record; returns whether there is one."""
@@ -224,17 +254,17 @@ class _Framer:
         if match is None:
             self._consume(max(0, len(self._buffer) - _RESYNC_OVERLAP))
             return False
+        reason, self._resyncing = self._resyncing, ""
         self._consume(match.start())
-        self._resyncing = False
-        yield self._skip("garbage")
+        yield self._skip(reason)
         return True
 
     def _header(self) -> "tuple[Mapping[str, str], int] | str":
         """Returns (headers, where the body starts), "more" where bytes are missing, or "garbage"."""
-        head = self._buffer[:MAX_HEADER_BYTES]
+        head = self._buffer[: self._limits.max_header_bytes]
         if not head or (len(head) < len(_WARC) and _WARC.startswith(bytes(head))):
             return "more"
-        is_full = len(head) == MAX_HEADER_BYTES
+        is_full = len(head) == self._limits.max_header_bytes
         if head.startswith(_WARC):
             end = re.search(rb"\r?\n\r?\n", head)
             if end is None:

@@ -115,6 +115,7 @@ class _Build:
             tlds_of_variants=tuple(variant.tlds for variant in self._options.graph.variants),
             num_partitions=num_partitions,
             key_bits=self._options.partitioning.key_bits,
+            limits=self._options.limits,
         )
 
     def _remove_elsewhere(self) -> None:

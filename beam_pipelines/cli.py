@@ -22,6 +22,7 @@ from beam_pipelines.input_options import InputOptions
 from beam_pipelines.inputs import InputError
 from beam_pipelines.machine import MachineOptions, parse_size
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
+from beam_pipelines.record_limits import RecordLimits
 from beam_pipelines.storage import folder_exists, join
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
 from webgraph.link_selection import LinkSelection
@@ -108,6 +109,31 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     limits.add_argument("--num-workers", type=int, help="processes on this machine (one a core)")
     limits.add_argument("--num-partitions", type=int, help="parts that pages are spread over (by input size)")
     limits.add_argument("--key-bits", type=int, default=KEY_BITS, help=argparse.SUPPRESS)
+    _add_record_limits(parser.add_argument_group("limits of one record, each counted when it is hit (docs/limits.md)"))
+
+
+_RECORD_LIMITS = {
+    "max_record_bytes": "of a record, decompressed",
+    "max_header_bytes": "of the headers of a record, or of an HTTP message",
+    "max_ratio": "decompressed bytes for a compressed one, beyond 16 MiB",
+    "max_nesting": "compressions around an archive, or content encodings of a body",
+    "max_json_bytes": "of a WAT record",
+    "max_body_bytes": "of an HTML page; the rest is cut off",
+    "max_links": "of a page; the rest is dropped",
+    "max_url_length": "characters of a link as written",
+    "max_seconds": "of processor time",
+    "max_parser_bytes": "of memory for parsing one HTML page",
+}
+
+
+def _add_record_limits(group: "argparse._ArgumentGroup") -> None:
+    defaults = RecordLimits()
+    for name, meaning in _RECORD_LIMITS.items():
+        default = getattr(defaults, name)
+        kind = _size if name.endswith("_bytes") else type(default)
+        group.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, default=default, metavar="N", help=f"{meaning} ({default})"
+        )
 
 
 def _add_crawl(crawl: "argparse._ArgumentGroup") -> None:
@@ -168,6 +194,7 @@ def _options(arguments: argparse.Namespace) -> BuildOptions:
         partitioning=Partitioning(num_partitions=arguments.num_partitions, key_bits=arguments.key_bits),
         inputs=InputOptions(max_connections=arguments.max_connections),
         machine=MachineOptions(num_workers=arguments.num_workers, max_memory=arguments.max_memory),
+        limits=RecordLimits(**{name: getattr(arguments, name) for name in _RECORD_LIMITS}),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from beam_pipelines.input_options import InputOptions
 from beam_pipelines.machine import MachineOptions
+from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_keys import KEY_BITS
 from webgraph.link_selection import LinkSelection
 from webgraph.split import SplitOptions
@@ -107,6 +108,7 @@ class BuildOptions:
     partitioning: Partitioning = Partitioning()
     inputs: InputOptions = InputOptions()
     machine: MachineOptions = MachineOptions()
+    limits: RecordLimits = RecordLimits()
 
     def as_json(self) -> dict[str, Any]:
         """What decides the bytes of the output, besides the archives and how they are parsed."""

@@ -30,6 +30,8 @@ MAX_BLOCK_DISTINCT_LINKS = 1 << 19
 """A block is closed at either, whatever the size of the archive, so that memory is bounded. Measured, at the peak while
 a block is taken and encoded: 55 bytes a link, and 535 more for one that its directory did not have yet, of 80
 characters; together 400 MB."""
+MAX_BLOCK_CHARACTERS = 1 << 28
+"""Of links as written, so that long ones are bounded as well. Usual links of a full block have less than half of it."""
 
 
 class PageBlocks:
@@ -48,6 +50,7 @@ class PageBlocks:
         self._bases: list[str] = []
         self._lengths: array[int] = array("q")
         self._slots: array[int] = array("q")
+        self._characters = 0
 
     def add(self, capture: Capture) -> bool:
         """Takes a capture in; returns False, and takes nothing, where its URL is not an http or https URL."""
@@ -59,14 +62,23 @@ class PageBlocks:
         self._bases.append(base)
         self._lengths.append(len(capture.hrefs))
         self._slots.extend(self._resolver.slots(capture.hrefs, base))
-        self.counts["links_in"] += len(capture.hrefs)
+        self._characters += capture.characters + len(url)
+        self.counts["links_in"] += len(capture.hrefs) + capture.over_limit + capture.url_too_long
+        if capture.over_limit:
+            self.counts["links_over_limit"] += capture.over_limit
+        if capture.url_too_long:
+            self.counts["links_url_too_long"] += capture.url_too_long
         self.counts["links_unselected"] += capture.unselected
         return True
 
     @property
     def is_full(self) -> bool:
         num_distinct = max(self._resolver.num_slots, len(self._urls))
-        return len(self._slots) >= MAX_BLOCK_LINKS or num_distinct >= MAX_BLOCK_DISTINCT_LINKS
+        return (
+            len(self._slots) >= MAX_BLOCK_LINKS
+            or num_distinct >= MAX_BLOCK_DISTINCT_LINKS
+            or self._characters >= MAX_BLOCK_CHARACTERS
+        )
 
     def take(self) -> Iterator[tuple[int, Block]]:
         """Yields (partition, block) for all captures since the last call."""

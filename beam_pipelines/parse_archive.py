@@ -1,6 +1,7 @@
 """One archive to key blocks and a report. The hot path: gunzip, JSON and URL parsing, and dictionary look-ups."""
 
 import dataclasses
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -9,10 +10,12 @@ import xxhash
 
 from beam_pipelines.archive_records import Record, Skipped, read_records
 from beam_pipelines.block import Block
-from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.capture import Capture, NotAPage, within_limits
+from beam_pipelines.html_process import BoundedHtmlParser
 from beam_pipelines.http_response import parse_http_response
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.page_blocks import PageBlocks
+from beam_pipelines.record_limits import RecordLimits
 from beam_pipelines.wat import is_wat_record, parse_wat_record
 from webgraph.link_keys import KEY_BITS
 from webgraph.link_selection import LinkSelection
@@ -27,12 +30,14 @@ class ParseOptions:
       tlds_of_variants: see `TldMasks`.
       num_partitions: into how many parts pages are spread by key.
       key_bits: width of the keys; narrower ones are for tests of collisions.
+      limits: what one record may cost.
     """
 
     selection: LinkSelection = LinkSelection()
     tlds_of_variants: tuple[tuple[str, ...], ...] = ((),)
     num_partitions: int = 1
     key_bits: int = KEY_BITS
+    limits: RecordLimits = RecordLimits()
 
     def __post_init__(self) -> None:
         if self.num_partitions < 1:
@@ -50,7 +55,8 @@ class ArchiveReport:
       bytes: size of the file as stored; `digest` is its xxh3_128, hexadecimal.
       failure: why the file as a whole is no archive, or "".
       counts: records_in = pages + records_<reason>..., links_in = links_out + links_<reason>...,
-        bytes_skipped = the sum of bytes_skipped_<reason>. `links_unselected` stands outside `links_in`.
+        bytes_skipped = the sum of bytes_skipped_<reason>. `links_unselected` stands outside `links_in`,
+        `limits_hit_<name>` outside all of them.
     """
 
     name: str
@@ -81,22 +87,27 @@ def parse_archive(
         TldMasks(options.tlds_of_variants), num_partitions=options.num_partitions, key_bits=options.key_bits
     )
     counts: Counter[str] = Counter()
-    for record in read_records(source):  # type: ignore[arg-type]  # a reader is all that is needed
-        if isinstance(record, Skipped):
-            _count_skipped(counts, record.reason, record.raw_bytes)
-            continue
-        counts["records_in"] += 1
-        found = _parse_record(record, options.selection)
-        if isinstance(found, Capture):
-            if blocks.add(found):
-                counts["pages"] += 1
-                if blocks.is_full:
-                    yield from blocks.take()
+    clock = _RecordClock(options.limits.max_seconds)
+    with BoundedHtmlParser(options.limits) as html:
+        for record in read_records(source, options.limits):
+            if isinstance(record, Skipped):
+                _count_skipped(counts, record.reason, record.raw_bytes)
                 continue
-            found = NotAPage("page_url_not_http")
-        counts[f"records_{found.reason}"] += 1
-        if found.is_damage:
-            _count_skipped(counts, found.reason, record.raw_bytes)
+            counts["records_in"] += 1
+            found = _parse_record_within_limits(record, options, html, clock)
+            if isinstance(found, Capture):
+                if blocks.add(found):
+                    counts["pages"] += 1
+                    if found.is_cut:
+                        counts["limits_hit_body_cut"] += 1
+                    if blocks.is_full:
+                        yield from blocks.take()
+                        clock.restart()
+                    continue
+                found = NotAPage("page_url_not_http")
+            counts[f"records_{found.reason}"] += 1
+            if found.is_damage:
+                _count_skipped(counts, found.reason, record.raw_bytes)
     yield from blocks.take()
     counts.update(blocks.counts)
     report(
@@ -110,11 +121,42 @@ def parse_archive(
     )
 
 
-def _parse_record(record: Record, selection: LinkSelection) -> Capture | NotAPage:
+class _RecordClock:
+    """Says which records took too long. Processor time is asked for only where the clock on the wall says so too."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._max_seconds = max_seconds
+        self._cpu_every = 0.01 * max_seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """What was done since the last record is no record's."""
+        self._begun = self._checked = time.perf_counter()
+        self._cpu_seconds = time.thread_time()
+
+    def is_over(self) -> bool:
+        """A record ends. Returns whether it took more than its time, from the end of the one before."""
+        before, self._begun = self._begun, time.perf_counter()
+        if self._begun - self._checked <= self._cpu_every:
+            return False
+        cpu_before, self._cpu_seconds, self._checked = self._cpu_seconds, time.thread_time(), self._begun
+        return self._begun - before > self._max_seconds and self._cpu_seconds - cpu_before > self._max_seconds
+
+
+def _parse_record_within_limits(
+    record: Record, options: ParseOptions, html: BoundedHtmlParser, clock: _RecordClock
+) -> Capture | NotAPage:
+    found = _parse_record(record, options, html)
+    if isinstance(found, Capture):
+        found = within_limits(found, options.limits)
+    return NotAPage("too_slow") if clock.is_over() else found
+
+
+def _parse_record(record: Record, options: ParseOptions, html: BoundedHtmlParser) -> Capture | NotAPage:
     if is_wat_record(record):
-        return parse_wat_record(record, selection)
+        return parse_wat_record(record, options.selection, options.limits)
     if record.record_type == "response":
-        return parse_http_response(record, selection)
+        return parse_http_response(record, options.selection, options.limits, html.links)
     return NotAPage("other_type")
 
 

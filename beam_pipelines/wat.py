@@ -3,7 +3,7 @@
 A WAT record of interest is a `metadata` record about a WARC `response`; its links are in
 `Envelope.Payload-Metadata.HTTP-Response-Metadata.HTML-Metadata`, each with the path at which it stood (`A@/href`).
 Decoding is typed, so that only the fields used become objects; a record whose fields have unexpected types is read
-again without types, and whatever is not a link there is passed over.
+again without types, and whatever is not a link there is passed over. Depth is bounded by Python's own recursion limit.
 """
 
 import html
@@ -13,10 +13,17 @@ import msgspec
 
 from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
 
 ENTITIES_UNESCAPED_SINCE = "2019-08"
 """WAT files written earlier hold the HTML entities of URLs as they stood in the page (ia-web-commons #14)."""
+
+_LIMITS = RecordLimits()
+_SMALL_JSON_BYTES = 1 << 20
+"""JSON of this size may have any number of values."""
+_VALUES_A_LINK = 4
+"""Objects and arrays a record may have for each link that a page may have."""
 
 
 class _Link(msgspec.Struct, gc=False):
@@ -70,15 +77,22 @@ def is_wat_record(record: Record) -> bool:
     return record.record_type == "metadata" and "json" in record.headers.get("content-type", "").lower()
 
 
-def parse_wat_record(record: Record, selection: LinkSelection) -> Capture | NotAPage:
+def parse_wat_record(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
     """Reads a WAT record (`is_wat_record`). Never raises: what is not a page comes back as `NotAPage`."""
+    body = record.body
+    if len(body) > limits.max_json_bytes:
+        return NotAPage("json_too_large")
+    if len(body) > _SMALL_JSON_BYTES and body.count(b"{") + body.count(b"[") > _VALUES_A_LINK * limits.max_links:
+        return NotAPage("json_too_many_values")
     try:
         try:
-            wat = _decode_any(record.body)
+            wat = _decode_any(body)
         except UnicodeDecodeError:
-            wat = _decode_any(record.body.decode("utf-8", "replace").encode())
-    except (msgspec.DecodeError, RecursionError):
+            wat = _decode_any(body.decode("utf-8", "replace").encode())
+    except msgspec.DecodeError:
         return NotAPage("broken_json", is_damage=True)
+    except RecursionError:
+        return NotAPage("json_too_deep", is_damage=True)
     envelope = wat.Envelope
     header = envelope.header if envelope else None
     if envelope is None or header is None or header.record_type != "response":
@@ -110,8 +124,15 @@ def _capture(url: str, page: _Html, selection: LinkSelection, *, escaped: bool) 
         hrefs = [link.url or "" for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
     base = (page.Head and page.Head.Base) or ""
     if escaped:
-        base, hrefs = html.unescape(base), [html.unescape(href) if "&" in href else href for href in hrefs]
+        base, hrefs = _unescape(base), [_unescape(href) if "&" in href else href for href in hrefs]
     return Capture(url, base, hrefs, len(links) - len(hrefs))
+
+
+def _unescape(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # a number of thousands of digits
+        return text
 
 
 def _from_untyped(value: Any) -> _Wat:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from beam_pipelines import archive_records
 from beam_pipelines.archive_records import Record, Skipped, WarcHeaders, read_records
+from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import arc_file, http_response, members, page, page_record, warc_record
 
 _BODIES = [b"first", b"", b"WARC/1.0\r\nnot a record\r\n\r\n", b"\r\n\r\n", random.Random(0).randbytes(3000)]
@@ -154,11 +155,10 @@ def test_a_header_that_is_looked_up_is_the_one_that_is_parsed(lines: list[tuple[
     assert headers.get("warc-date") is None
 
 
-def test_a_record_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_records, "MAX_RECORD_BYTES", 100_000)
+def test_a_record_that_is_too_large() -> None:
     large = warc_record(random.Random(1).randbytes(400_000))
     data = members([_RECORDS[0], large, _RECORDS[4]])
-    found = _read(data)
+    found = list(read_records(io.BytesIO(data), RecordLimits(max_record_bytes=100_000)))
     assert _bodies(found) == [_BODIES[0], _BODIES[4]]
     (skipped,) = (item for item in found if isinstance(item, Skipped))
     assert skipped.reason == "record_too_large"

@@ -8,6 +8,7 @@ import pytest
 import zstandard
 
 from beam_pipelines.archive_segments import SEGMENT_BYTES, Segment, read_segments
+from beam_pipelines.record_limits import RecordLimits
 
 _MEMBERS = [b"first member " * 20, b"second " * 50, b"", b"fourth"]
 
@@ -50,7 +51,7 @@ def test_one_member_of_many_segments() -> None:
 def test_a_bomb_is_read_in_pieces() -> None:
     data = gzip.compress(bytes(64 * SEGMENT_BYTES), mtime=0)
     num_bytes = 0
-    for segment in read_segments(io.BytesIO(data)):
+    for segment in read_segments(io.BytesIO(data), RecordLimits(max_ratio=2000)):
         assert len(segment.data) <= SEGMENT_BYTES
         num_bytes += len(segment.data)
     assert num_bytes == 64 * SEGMENT_BYTES
@@ -132,10 +133,11 @@ def test_garbage_between_members() -> None:
     assert segments[1].raw_bytes == len(b"garbage \x1f\x8b")
 
 
-def test_garbage_in_zstandard_ends_the_file() -> None:
-    frame = zstandard.ZstdCompressor().compress(b"one")
-    segments = _read(frame + b"garbage")
+def test_garbage_in_zstandard() -> None:
+    frame, other = map(zstandard.ZstdCompressor().compress, (b"one", b"two"))
+    segments = _read(frame + b"garbage" + other)
     assert [(segment.data, segment.damage, segment.raw_bytes) for segment in segments] == [
         (b"one", "", len(frame)),
-        (b"", "bad_zstd_frame", 7),
+        (b"", "garbage_between_members", 7),
+        (b"two", "", len(other)),
     ]

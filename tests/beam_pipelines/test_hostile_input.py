@@ -9,12 +9,12 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipelines import http_response
 from beam_pipelines.archive_records import Record, read_records
 from beam_pipelines.archive_segments import SEGMENT_BYTES, read_segments
 from beam_pipelines.build_graph import build
 from beam_pipelines.damage import BuildError
 from beam_pipelines.http_response import parse_http_response
+from beam_pipelines.record_limits import RecordLimits
 from beam_pipelines.storage import only_one
 from webgraph.link_selection import LinkSelection
 from webgraph.variants import check_distinct, parse_variant
@@ -36,20 +36,21 @@ def test_a_folded_line_after_one_without_a_name_is_passed_over() -> None:
 
 def test_a_zstandard_bomb_comes_in_bounded_segments() -> None:
     bomb = zstandard.ZstdCompressor().compress(bytes(64 << 20))
-    segments = list(read_segments(io.BytesIO(bomb)))
+    segments = list(read_segments(io.BytesIO(bomb), RecordLimits(max_ratio=1 << 20)))
     assert max(len(segment.data) for segment in segments) <= SEGMENT_BYTES
     assert sum(len(segment.data) for segment in segments) == 64 << 20
     assert sum(segment.raw_bytes for segment in segments) == len(bomb)
 
 
-def test_a_chunked_gzip_bomb_is_cut_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_response, "MAX_BODY_BYTES", 1 << 20)
+def test_a_chunked_gzip_bomb_is_cut_at_the_limit() -> None:
     page = b"<a href=/first>1</a>" + b" " * (64 << 20) + b"<a href=/last>2</a>"
     packed = gzip.compress(page)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
     body = head + b"%x\r\n" % len(packed) + packed + b"\r\n0\r\n\r\n"
     headers = {"warc-type": "response", "warc-target-uri": "http://a.de/"}
-    capture = parse_http_response(Record(headers, body, len(body)), LinkSelection())
+    capture = parse_http_response(
+        Record(headers, body, len(body)), LinkSelection(), RecordLimits(max_body_bytes=1 << 20)
+    )
     assert getattr(capture, "hrefs", None) == ["/first"]
 
 

@@ -8,23 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beam_pipelines import http_response as module
 from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.http_response import parse_http_response
+from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import http_response, page
 from webgraph.link_selection import LinkSelection
 
 _DEFAULT = LinkSelection()
+_LIMITS = RecordLimits()
 _BODY = page(["/a", "/b"])
 
 
-def _parse(message: bytes, selection: LinkSelection = _DEFAULT) -> Capture | NotAPage:
-    return parse_http_response(Record({"warc-target-uri": "http://a.de/"}, message, len(message)), selection)
+def _parse(message: bytes, selection: LinkSelection = _DEFAULT, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
+    return parse_http_response(Record({"warc-target-uri": "http://a.de/"}, message, len(message)), selection, limits)
 
 
-def _hrefs(message: bytes) -> list[str]:
-    found = _parse(message)
+def _hrefs(message: bytes, limits: RecordLimits = _LIMITS) -> list[str]:
+    found = _parse(message, limits=limits)
     assert isinstance(found, Capture)
     return found.hrefs
 
@@ -122,13 +123,13 @@ def test_truncated_bodies_are_pages_as_far_as_they_go() -> None:
         assert hrefs[:-1] == [f"/{number}" for number in range(len(hrefs) - 1)]
 
 
-def test_a_body_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_BODY_BYTES", 1000)
+def test_a_body_is_read_up_to_a_limit() -> None:
+    limits = RecordLimits(max_body_bytes=1000)
     body = page([f"/{number}" for number in range(3000)])
-    limited = _hrefs(_message(body))
+    limited = _hrefs(_message(body), limits)
     assert 10 < len(limited) < 100
-    assert _hrefs(_message(gzip.compress(body), "Content-Encoding: gzip")) == limited
-    assert _hrefs(_message(brotli.compress(body), "Content-Encoding: br")) == limited
+    assert _hrefs(_message(gzip.compress(body), "Content-Encoding: gzip"), limits) == limited
+    assert _hrefs(_message(brotli.compress(body), "Content-Encoding: br"), limits) == limited
 
 
 @given(

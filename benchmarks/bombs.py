@@ -1,0 +1,210 @@
+"""Peak memory and time of archives that are made to cost much, each parsed in a process of its own.
+
+Every bomb is written to a file first; what is measured is parsing it, children included. The archive also has a page
+before and a page after the bomb, and how many of the two were read is part of the result.
+"""
+
+import argparse
+import gzip
+import io
+import itertools
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
+from benchmarks.environment import environment
+from benchmarks.measured_process import measure
+
+_JSON_HEADERS = (
+    b"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: http://b.de/\r\nContent-Type: application/json\r\n"
+)
+_HTML_HEADERS = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://b.de/\r\n"
+_MIB = 1 << 20
+_MAX_RSS_BYTES = 6 << 30
+
+
+def _pack(parts: Iterator[bytes]) -> bytes:
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as stream:
+        for part in parts:
+            stream.write(part)
+    return packed.getvalue()
+
+
+def _record(headers: bytes, parts: list[tuple[bytes, int]]) -> Iterator[bytes]:
+    """A record of repeated parts, a MiB at a time."""
+    yield headers + b"Content-Length: %d\r\n\r\n" % sum(len(part) * times for part, times in parts)
+    for part, times in parts:
+        together = max(1, _MIB // len(part))
+        for _ in range(times // together):
+            yield part * together
+        yield part * (times % together)
+    yield b"\r\n\r\n"
+
+
+def _response(*parts: tuple[bytes, int], head: bytes = b"Content-Type: text/html\r\n") -> Iterator[bytes]:
+    return _record(_HTML_HEADERS, [(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", 1), *parts])
+
+
+def _good(name: str) -> bytes:
+    return _pack(
+        _record(_HTML_HEADERS.replace(b"b.de", name.encode()), [(b"HTTP/1.1 200 OK\r\n\r\n<html><a href=/a>", 1)])
+    )
+
+
+def _encoded_response(body: bytes, encoding: bytes) -> bytes:
+    return _pack(_response((body, 1), head=b"Content-Type: text/html\r\nContent-Encoding: %s\r\n" % encoding))
+
+
+def _nested_gzip(times: int) -> bytes:
+    data = _good("c.de")
+    for _ in range(times):
+        data = gzip.compress(data, mtime=0)
+    return data
+
+
+def _wat_links(count: int) -> Iterator[bytes]:
+    head = (
+        b'{"Envelope":{"WARC-Header-Metadata":{"WARC-Type":"response","WARC-Target-URI":"http://b.de/"},'
+        b'"Payload-Metadata":{"HTTP-Response-Metadata":{"Response-Message":{"Status":"200"},"HTML-Metadata":{"Links":['
+    )
+    return _record(_JSON_HEADERS, [(head, 1), (b'{"path":"A@/href","url":"/1"},', count), (b"{}]}}}}}", 1)])
+
+
+def _numbered(form: bytes, count: int) -> tuple[bytes, int]:
+    return b"".join(form % number for number in range(count)), 1
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "nothing but two pages": lambda: b"",
+    "gzip bomb, 10 GiB of zeros in a record": lambda: _pack(_response((bytes(_MIB), 10 << 10))),
+    "gzip bomb, 10 GiB that are no record": lambda: _pack(itertools.repeat(bytes(_MIB), 10 << 10)),
+    "zstandard bomb, 10 GiB": lambda: _zstd_bomb(10 << 10),
+    "gzip in gzip, 1,000 times": lambda: _nested_gzip(1000),
+    "body: gzip bomb, 1 GiB": lambda: _encoded_response(_pack(itertools.repeat(bytes(_MIB), 1 << 10)), b"gzip"),
+    "body: gzip in gzip bomb, 1 GiB": lambda: _encoded_response(
+        gzip.compress(_pack(itertools.repeat(bytes(_MIB), 1 << 10))), b"gzip, gzip"
+    ),
+    "body: zstd bomb, 1 GiB": lambda: _encoded_response(zstandard.compress(bytes(1 << 30)), b"zstd"),
+    "record of 1 GiB": lambda: _pack(_response((os.urandom(_MIB), 1 << 10))),
+    "JSON, 100 million levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 100_000_000)])),
+    "JSON, 30,000 levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b'{"a":', 30_000)])),
+    "JSON, 10 million empty objects": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b"{},", 10_000_000), (b"{}]", 1)])),
+    "JSON, 16 million numbers": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b"1,", 16_000_000), (b"1]", 1)])),
+    "WAT, ten million links": lambda: _pack(_wat_links(10_000_000)),
+    "WAT, one million links": lambda: _pack(_wat_links(1_000_000)),
+    "HTML, ten million links": lambda: _pack(_response((b"<a href=/1>", 10_000_000))),
+    "HTML, one million different links": lambda: _pack(_response(_numbered(b"<a href=/%d>", 1_000_000))),
+    "HTML, 100,000 nested elements": lambda: _pack(_response((b"<div>", 100_000))),
+    "HTML, 3,000,000 nested elements": lambda: _pack(_response((b"<div>", 3_000_000))),
+    "HTML, 10,000 open formatting elements": lambda: _pack(
+        _response((b"<div>", 1), _numbered(b"<b x=%d>", 10_000), (b"</div>", 1), (b"<div>x</div>", 10_000))
+    ),
+    "HTML, 1,000 of them, in process": lambda: _pack(
+        _response((b"<div>", 1), _numbered(b"<b x=%d>", 990), (b"</div>", 1), (b"<p>", 990))
+    ),
+    "HTML, 1,000,000 attributes": lambda: _pack(_response((b"<a ", 1), _numbered(b"x%d ", 1_000_000))),
+    "HTML, 60 KB of attributes, in process": lambda: _pack(_response((b"<a ", 1), _numbered(b"x%d ", 9_000))),
+    "links of 10 MB each": lambda: _pack(_response((b"<a href=/" + b"u" * 10_000_000 + b">x</a>", 1))),
+    "60,000 different links of 2 KB in many pages": lambda: b"".join(
+        _pack(_response(_numbered(b"<a href=/%d" + b"u" * 2000 + b">", 600))) for _ in range(100)
+    ),
+    "HTTP headers of 200 MB": lambda: _pack(_response((b"x", 1), head=b"a: b\r\n" * 33_000_000)),
+    "WARC headers of 200 MB": lambda: _pack(iter([b"WARC/1.0\r\n", *itertools.repeat(b"a: b\r\n" * 100_000, 333)])),
+    "pattern: spaces after charset=": lambda: _pack(
+        _response((b"x", 1), head=b"Content-Type: text/html; charset=" + b" " * 60_000 + b"\r\n")
+    ),
+    "pattern: lines that are nearly ARC": lambda: (b"a:" + b" 1.1.1.1 20080101000000" * 40 + b" " + b"1" * 1000 + b"x\n")
+    * 5000,
+    "pattern: headers of gzip members": lambda: b"\x1f\x8b\x08\x08aaaa\x00\xff" * 1_000_000,
+    "pattern: numbers of entities": lambda: _pack(
+        _record(_JSON_HEADERS + b"WARC-Date: 2015-01-01\r\n", [(_old_wat("/&#" + "9" * 60_000 + ";"), 1)])
+    ),
+}  # fmt: skip
+
+
+def _old_wat(url: str) -> bytes:
+    message = {"Response-Message": {"Status": "200"}, "HTML-Metadata": {"Links": [{"path": "A@/href", "url": url}]}}
+    header = {"WARC-Type": "response", "WARC-Target-URI": "http://b.de/"}
+    payload = {"HTTP-Response-Metadata": message}
+    return json.dumps({"Envelope": {"WARC-Header-Metadata": header, "Payload-Metadata": payload}}).encode()
+
+
+def _zstd_bomb(mebibytes: int) -> bytes:
+    packed = io.BytesIO()
+    with zstandard.ZstdCompressor().stream_writer(packed, closefd=False) as stream:
+        for part in _response((bytes(_MIB), mebibytes)):
+            stream.write(part)
+    return packed.getvalue()
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Parses an archive and returns what it took, in this process."""
+    reports: list[ArchiveReport] = []
+    start = time.perf_counter()
+    with path.open("rb") as stream:
+        for _ in parse_archive(stream, path.name, ParseOptions(), reports.append):
+            pass
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "seconds": round(time.perf_counter() - start, 2),
+        "cpu_seconds": round(sum(usage.ru_utime + usage.ru_stime for usage in (own, children)), 2),
+        "peak_mib": own.ru_maxrss // 1024,
+        "peak_mib_of_html_process": children.ru_maxrss // 1024,
+        "counts": reports[0].counts,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--only", default="", help="bombs whose name has this")
+    parser.add_argument("--parse", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.parse:
+        print(json.dumps(parse(arguments.parse)))
+        return
+    results: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, make in BOMBS.items():
+            if arguments.only not in name:
+                continue
+            path, answer = Path(folder, "bomb.warc.gz"), Path(folder, "answer.json")
+            bomb = make()
+            data = _good("first.de") + bomb + _good("last.de") if bomb[:1] != b"a" else bomb
+            path.write_bytes(data)
+            measured = measure(
+                [sys.executable, "-m", "benchmarks.bombs", "--parse", str(path)],
+                stdout=answer,
+                max_rss_bytes=_MAX_RSS_BYTES,
+            )
+            result = json.loads(answer.read_text()) if measured.returncode == 0 else {"failure": measured.returncode}
+            result |= {"bytes": len(data), "peak_mib_of_all": measured.peak_rss_bytes >> 20}
+            results[name] = result
+            hit = {
+                key: value
+                for key, value in result.get("counts", {}).items()
+                if key.startswith(("records_", "links_", "limits_", "stretches_"))
+                and key not in ("records_in", "links_in")
+            }
+            print(
+                f"{name:46} {result['bytes']:>11,} bytes {result.get('seconds', '-'):>6} s "
+                f"{result['peak_mib_of_all']:>5} MiB  pages {result.get('counts', {}).get('pages')}  {hit}",
+                flush=True,
+            )
+    if arguments.output:
+        content = {"environment": environment(), "bombs": results}
+        arguments.output.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Limits of a record: each is hit, counted, and leaves the other records alone."""
+
+import gzip
+import io
+import json
+from collections import Counter
+
+import pytest
+import zstandard
+
+from beam_pipelines.archive_records import read_records
+from beam_pipelines.html_process import SMALL_BYTES, BoundedHtmlParser, HtmlTooCostlyError
+from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
+from beam_pipelines.record_limits import RecordLimits
+from tests.beam_pipelines.archives import (
+    http_response,
+    links_at,
+    members,
+    page,
+    page_record,
+    warc_record,
+    wat_bytes,
+    wat_value,
+)
+from webgraph.link_selection import LinkSelection
+
+_GOOD = page_record("http://good.de/", ["/a"])
+_SMALL = RecordLimits(
+    max_record_bytes=1 << 20,
+    max_json_bytes=1 << 19,
+    max_body_bytes=1 << 18,
+    max_links=100,
+    max_url_length=1000,
+    max_seconds=1,
+    max_parser_bytes=1 << 29,
+)
+
+
+def _counts(data: bytes, limits: RecordLimits = _SMALL) -> Counter[str]:
+    reports: list[ArchiveReport] = []
+    for _ in parse_archive(io.BytesIO(data), "a", ParseOptions(limits=limits), reports.append):
+        pass
+    counts = Counter(reports[0].counts)
+    records = sum(value for name, value in counts.items() if name.startswith("records_") and name != "records_in")
+    assert counts["records_in"] == counts["pages"] + records
+    links = sum(value for name, value in counts.items() if name.startswith("links_"))
+    assert 2 * counts["links_in"] + counts["links_unselected"] == links
+    return counts
+
+
+def _html(body: bytes) -> bytes:
+    return warc_record(http_response(body))
+
+
+def _formatting(count: int) -> bytes:
+    """Elements that are left open, and made anew in each block: `count` squared of them."""
+    opened = b"".join(b"<b x=%d>" % number for number in range(count))
+    return b"<div>" + opened + b"</div>" + b"<div>x</div>" * count
+
+
+_HIT: dict[str, tuple[bytes, str]] = {
+    "record": (warc_record(b"x" * (1 << 20) + b"y"), "stretches_skipped_record_too_large"),
+    "json": (wat_bytes(wat_value("http://a.de/", links_at("A@/href", "/a" * (1 << 18)))), "records_json_too_large"),
+    "json depth": (
+        warc_record(b"[" * 5000, kind="metadata", headers=[("Content-Type", "application/json")]),
+        "records_json_too_deep",
+    ),
+    "body": (_html(page(["/a"]) + b"x" * (1 << 18)), "limits_hit_body_cut"),
+    "links": (_html(page(f"/{number}" for number in range(101))), "links_over_limit"),
+    "links of a WAT": (
+        wat_bytes(wat_value("http://a.de/", links_at("A@/href", *map(str, range(101))))),
+        "links_over_limit",
+    ),
+    "url": (_html(page(["/" + "u" * 1000])), "links_url_too_long"),
+    "page url": (page_record("http://a.de/" + "u" * 1000, []), "records_page_url_too_long"),
+    "base url": (_html(b"<base href='/%s'>" % (b"u" * 1000)), "records_base_url_too_long"),
+    "encodings": (
+        warc_record(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip, gzip, gzip\r\n\r\nx"),
+        "records_too_many_encodings",
+    ),
+    "http headers": (warc_record(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000), "records_http_headers_too_long"),
+    "seconds": (_html(b"<a " + b"".join(b"x%d " % number for number in range(37_000)) + b">"), "records_too_slow"),
+    "memory": (_html(_formatting(3000)), "records_html_too_costly"),
+}
+
+
+@pytest.mark.parametrize("case", _HIT)
+def test_a_limit_is_counted_and_costs_no_other_record(case: str) -> None:
+    data, name = _HIT[case]
+    for archive in (members([_GOOD, data, _GOOD]), _GOOD + data + _GOOD):
+        counts = _counts(archive)
+        assert counts[name] == 1
+        assert counts["pages"] == 3 if name.startswith(("links_", "limits_")) else counts["pages"] == 2
+
+
+def test_a_bomb_of_members_is_left_and_the_next_record_found() -> None:
+    limits = RecordLimits(max_record_bytes=1 << 30)
+    for compress in (gzip.compress, zstandard.ZstdCompressor().compress):
+        data = compress(_GOOD) + compress(warc_record(bytes(1 << 26))) + compress(_GOOD)
+        counts = _counts(data, limits)
+        assert counts["pages"] == 2
+        assert counts["stretches_skipped_ratio_too_high"] == 1
+        assert 0 < counts["bytes_skipped"] < len(data)
+
+
+@pytest.mark.parametrize("name", RecordLimits.__dataclass_fields__)
+def test_a_limit_of_nothing_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
+        RecordLimits(**{name: 0})
+
+
+def test_large_pages_have_the_links_that_they_have_in_process() -> None:
+    body = page(f"/{number}&amp;ä" for number in range(5000))
+    assert len(body) > SMALL_BYTES
+    with BoundedHtmlParser(RecordLimits()) as parser:
+        for _ in range(2):
+            assert parser.links(body, "utf-8", LinkSelection())[1] == [f"/{number}&ä" for number in range(5000)]
+
+
+def test_a_page_after_one_that_killed_the_parser() -> None:
+    body = page(map(str, range(5000)))
+    with BoundedHtmlParser(_SMALL) as parser:
+        with pytest.raises(HtmlTooCostlyError, match="html_too_costly"):
+            parser.links(_formatting(3000), "utf-8", LinkSelection())
+        assert len(parser.links(body, "utf-8", LinkSelection())[1]) == 5000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x1f\x8b\x08" * 300_000,
+        b"\x1f\x8b\x08\x08" + b"\x1f\x8b\x08\x08aaaa\x00\xff" * 100_000,
+        gzip.compress(b"x", mtime=0)[:-6] * 50_000,
+        (b"a:" + b" 1.1.1.1 20080101000000" * 40 + b" " + b"1" * 1000 + b"x\n") * 500,
+        b"WARC/1.0\r\nContent-Length: 99999999\r\n\r\n" * 50_000,
+        b"".join(b"\x28\xb5\x2f\xfd\x00\x58" for _ in range(100_000)),
+        warc_record(http_response(b"", content_type="text/html; charset=" + " " * 60_000)),
+    ],
+    ids=["magic", "names", "cut_members", "arc_lines", "lengths", "zstd_magic", "charset"],
+)
+def test_traps_end(data: bytes) -> None:
+    """They took minutes once, or would have; none is timed, but a run that hangs does not end."""
+    assert sum(item.raw_bytes for item in read_records(io.BytesIO(data))) <= len(data)
+    _counts(data)
+
+
+def test_json_of_many_values_is_not_decoded() -> None:
+    body = json.dumps({"Envelope": [{}] * 1_100_000}).encode()
+    record = warc_record(body, kind="metadata", headers=[("Content-Type", "application/json")])
+    assert _counts(record, RecordLimits())["records_json_too_many_values"] == 1
