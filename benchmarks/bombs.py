@@ -28,6 +28,7 @@ _JSON_HEADERS = (
     b"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: http://b.de/\r\nContent-Type: application/json\r\n"
 )
 _HTML_HEADERS = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://b.de/\r\n"
+_NEARLY_ARC = b"a:" + b" 1.1.1.1 20080101000000" * 40 + b" " + b"1" * 1000 + b"x\n"
 _MIB = 1 << 20
 _MAX_RSS_BYTES = 6 << 30
 
@@ -98,7 +99,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "record of 1 GiB": lambda: _pack(_response((os.urandom(_MIB), 1 << 10))),
     "JSON, 100 million levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 100_000_000)])),
     "JSON, 30,000 levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b'{"a":', 30_000)])),
-    "JSON, 10 million empty objects": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b"{},", 10_000_000), (b"{}]", 1)])),
+    "JSON, 10 million empty objects": lambda: _pack(
+        _record(_JSON_HEADERS, [(b"[", 1), (b"{},", 10_000_000), (b"{}]", 1)])
+    ),
     "JSON, 16 million numbers": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b"1,", 16_000_000), (b"1]", 1)])),
     "WAT, ten million links": lambda: _pack(_wat_links(10_000_000)),
     "WAT, one million links": lambda: _pack(_wat_links(1_000_000)),
@@ -123,8 +126,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "pattern: spaces after charset=": lambda: _pack(
         _response((b"x", 1), head=b"Content-Type: text/html; charset=" + b" " * 60_000 + b"\r\n")
     ),
-    "pattern: lines that are nearly ARC": lambda: (b"a:" + b" 1.1.1.1 20080101000000" * 40 + b" " + b"1" * 1000 + b"x\n")
-    * 5000,
+    "pattern: lines that are nearly ARC": lambda: _NEARLY_ARC * 5000,
     "pattern: headers of gzip members": lambda: b"\x1f\x8b\x08\x08aaaa\x00\xff" * 1_000_000,
     "pattern: numbers of entities": lambda: _pack(
         _record(_JSON_HEADERS + b"WARC-Date: 2015-01-01\r\n", [(_old_wat("/&#" + "9" * 60_000 + ";"), 1)])

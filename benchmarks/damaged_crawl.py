@@ -1,8 +1,8 @@
-"""An archive damaged at random: what is lost beside the damaged members, and whether anything is read that was not there.
+"""An archive damaged at random: what is lost beside the damaged members, and is anything read that was not there?
 
-A seed chooses one to five damages among bit flips, cuts, and swapped, doubled and inserted blocks, and their places. Which
-pages lie outside the damage is known from the offsets of the members of the original: a page counts as outside where its
-member stands whole, byte for byte, in the damaged file. Each page is compared by URL and by its links as written.
+A seed chooses one to five damages among bit flips, cuts, and swapped, doubled and inserted blocks, and their places.
+Which pages lie outside the damage is known from the offsets of the members of the original: a page counts as outside
+where its member stands whole, byte for byte, in the damaged file. Pages are compared by URL and by links as written.
 """
 
 import argparse
