@@ -188,8 +188,8 @@ class _renamed_when_closed:  # a context manager, used as a function
             raise _with_path(error if isinstance(error, OSError) else failure, self._path) from failure
         if exception_type is not None:
             self._remove_unfinished()
-            if isinstance(error, OSError) and error.filename is None:
-                raise _with_path(error, self._path) from error
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                raise _with_path(error, self._path) from error  # others are not the system's, and have causes to keep
         elif is_local(self._path):
             os.replace(self._temporary, self._path)
         else:
