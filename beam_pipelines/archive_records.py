@@ -301,7 +301,7 @@ def _parse_arc_line(line: bytes) -> dict[str, str]:
     return {
         "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
         "warc-target-uri": url,
-        "content-length": line.split()[-1].decode(),
+        "content-length": line.split()[-1].decode("utf-8", "replace"),
     }
 
 
