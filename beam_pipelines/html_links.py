@@ -1,7 +1,8 @@
 """The links of an HTML document, as the HTML Standard reads it (parsed by Lexbor, through selectolax).
 
 Link paths are those of Common Crawl's WAT writer, so that one selection serves both sources. The base is the first
-`<base>` with an `href` (HTML Standard, "document base URL"); scripting is off, so links in `<noscript>` count.
+`<base>` with an `href` (HTML Standard, "document base URL"); scripting is off, so links in `<noscript>` count. In SVG
+and MathML `<a href>` counts, `<a xlink:href>` does not, and `<base>` is no base: it is no HTML element there.
 """
 
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
@@ -14,6 +15,7 @@ _ALL_LINKS = (
     "a[href], area[href], img[src], form[action], iframe[src], frame[src], embed[src], audio[src], video[src], "
     "source[src], track[src], input[src], q[cite], blockquote[cite], del[cite], ins[cite]"
 )
+_BASE = "base[href]:not(svg base:not(foreignobject base, desc base), math base)"
 _ATTRIBUTE_OF = {
     "a": "href",
     "area": "href",
@@ -55,12 +57,15 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
     hrefs, unselected = [], 0
     for element in tree.css(_ALL_LINKS if selection.all_paths else _HYPERLINKS):
         attributes = element.attributes
+        name = _ATTRIBUTE_OF.get(element.tag or "", "src")
+        if name not in attributes:  # `a[href]` selects SVG's `<a xlink:href>` too, whose local name is the same
+            continue
         if selection.drop_nofollow and not selection.selects_rel(attributes.get("rel")):
             unselected += 1
             continue
         # An attribute without a value, `<a href>`, is the empty string, a link to the page itself.
-        hrefs.append(attributes[_ATTRIBUTE_OF.get(element.tag or "", "src")] or "")
-    base = tree.css_first("base[href]")
+        hrefs.append(attributes[name] or "")
+    base = tree.css_first(_BASE)
     return (base.attributes["href"] or "" if base else ""), hrefs, unselected
 
 

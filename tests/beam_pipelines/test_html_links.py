@@ -38,6 +38,8 @@ def _links(document: str, selection: LinkSelection = _DEFAULT) -> tuple[str, lis
         ("", []),
         ("\x00<a href='/\x00'>", ["/\ufffd"]),
         ("<table><a href=/a></table>", ["/a"]),
+        ("<template><a href=/no></a></template><a href=/yes>", ["/yes"]),
+        ("<svg><a xlink:href=/no></a><a href=/yes xlink:href=/no></a></svg><math><a href=/too>", ["/yes", "/too"]),
     ],
 )
 def test_hyperlinks(document: str, hrefs: list[str]) -> None:
@@ -57,6 +59,10 @@ def test_a_misnested_link_is_cloned() -> None:
         ("<base href>", ""),
         ("<body><p><base href=/b/>", "/b/"),
         ("<!-- <base href=/b/> -->", ""),
+        ("<template><base href=/no></template><base href=/b/>", "/b/"),
+        ("<svg><base href=/no/></base></svg><math><base href=/no></math><base href=/b/>", "/b/"),
+        ("<svg><base xlink:href=/no/></base></svg>", ""),
+        ("<svg><foreignObject><base href=/b/></foreignObject></svg><base href=/no/>", "/b/"),
     ],
 )
 def test_the_first_base_with_href_counts(document: str, base: str) -> None:
@@ -66,7 +72,7 @@ def test_the_first_base_with_href_counts(document: str, base: str) -> None:
 def test_all_paths_in_document_order() -> None:
     document = (
         "<img src=/1><a href=/2></a><form action=/3 href=/no></form><iframe src=/4 href=/no></iframe>"
-        "<q cite=/5></q><video src=/6></video><input src=/7><img alt=none>"
+        "<q cite=/5></q><video src=/6></video><input src=/7><img alt=none><svg><a xlink:href=/no></a></svg>"
     )
     assert _links(document, LinkSelection(all_paths=True)) == ("", ["/1", "/2", "/3", "/4", "/5", "/6", "/7"], 0)
 
@@ -77,7 +83,16 @@ def test_nofollow() -> None:
     assert _links(document) == ("", ["/1", "/2", "/3", "/4"], 0)
 
 
-@given(st.binary(max_size=200) | st.text("<>a/ href='\"=!-&;#x\x00bse", max_size=120).map(str.encode))
+_MARKUP = (
+    *("<", ">", "/", "=", "!", "-", "&", ";", "#", "'", '"', " ", "\x00", "a", "x", "href", "base", "svg", "xlink:"),
+    *("<a", "<a\thref=", "<base", "<svg>", "</svg>", "<math>", "<template>", "<select>", "<foreignObject>"),
+)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from(_MARKUP), max_size=60).map(lambda pieces: "".join(pieces).encode())
+)
 @settings(max_examples=300)
 def test_any_bytes_are_a_document(document: bytes) -> None:
     base, hrefs, unselected = html_links(document, html_encoding(document, ""), _DEFAULT)
