@@ -16,7 +16,7 @@ from beam_pipelines.http_response import parse_http_response
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.page_blocks import PageBlocks
 from beam_pipelines.record_limits import RecordLimits
-from beam_pipelines.wat import is_wat_record, parse_wat_record
+from beam_pipelines.wat import is_wat_record, keeps_references, parse_wat_record
 from webgraph.link_keys import KEY_BITS
 from webgraph.link_selection import LinkSelection
 
@@ -88,13 +88,16 @@ def parse_archive(
     )
     counts: Counter[str] = Counter()
     clock = _RecordClock(options.limits.max_seconds)
+    has_references = False  # in the WAT records that follow
     with BoundedHtmlParser(options.limits) as html:
         for record in read_records(source, options.limits):
             if isinstance(record, Skipped):
                 _count_skipped(counts, record.reason, record.raw_bytes)
                 continue
             counts["records_in"] += 1
-            found = _parse_record_within_limits(record, options, html, clock)
+            if record.record_type == "warcinfo":
+                has_references = keeps_references(record)
+            found = _parse_record_within_limits(record, options, html, has_references, clock)
             if isinstance(found, Capture):
                 if blocks.add(found):
                     counts["pages"] += 1
@@ -144,17 +147,19 @@ class _RecordClock:
 
 
 def _parse_record_within_limits(
-    record: Record, options: ParseOptions, html: BoundedHtmlParser, clock: _RecordClock
+    record: Record, options: ParseOptions, html: BoundedHtmlParser, has_references: bool, clock: _RecordClock
 ) -> Capture | NotAPage:
-    found = _parse_record(record, options, html)
+    found = _parse_record(record, options, html, has_references)
     if isinstance(found, Capture):
         found = within_limits(found, options.limits)
     return NotAPage("too_slow") if clock.is_over() else found
 
 
-def _parse_record(record: Record, options: ParseOptions, html: BoundedHtmlParser) -> Capture | NotAPage:
+def _parse_record(
+    record: Record, options: ParseOptions, html: BoundedHtmlParser, has_references: bool
+) -> Capture | NotAPage:
     if is_wat_record(record):
-        return parse_wat_record(record, options.selection, options.limits)
+        return parse_wat_record(record, options.selection, options.limits, has_references=has_references)
     if record.record_type == "response":
         return parse_http_response(record, options.selection, options.limits, html.links)
     return NotAPage("other_type")

@@ -1,24 +1,33 @@
 """WAT records: the links that Common Crawl's extractor found in a page, as JSON.
 
-A WAT record of interest is a `metadata` record about a WARC `response`; its links are in
+A WAT record of interest is a `metadata` record about a WARC `response` or an ARC record; its links are in
 `Envelope.Payload-Metadata.HTTP-Response-Metadata.HTML-Metadata`, each with the path at which it stood (`A@/href`).
 Decoding is typed, so that only the fields used become objects; a record whose fields have unexpected types is read
 again without types, and whatever is not a link there is passed over. Depth is bounded by Python's own recursion limit.
+
+Which extractor wrote a file, and when, says whether character references were replaced: Common Crawl's does so since
+August 2019 (ia-web-commons #14), the Internet Archive's (webarchive-commons) never. NUL stands in the JSON as it stood
+in the page, where the HTML Standard makes it U+FFFD (13.2.5.36 to 13.2.5.38).
 """
 
-import html
+import re
 from typing import Any
 
 import msgspec
 
 from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
+from beam_pipelines.character_references import decode_attribute
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
 
-ENTITIES_UNESCAPED_SINCE = "2019-08"
-"""WAT files written earlier hold the HTML entities of URLs as they stood in the page (ia-web-commons #14)."""
+REFERENCES_DECODED_SINCE = "2019-08"
+"""WAT files of Common Crawl written earlier hold the character references of URLs as they stood in the page."""
 
+_NEVER_DECODES = re.compile(rb"^software:[ \t]*ia-web-commons", re.IGNORECASE | re.MULTILINE)
+"""In `warcinfo`, as the Internet Archive's extractor writes it since July 2015; Common Crawl's writes Software-Info."""
+_WARCINFO_BYTES = 4096
+_NUL = b"\\u0000"
 _LIMITS = RecordLimits()
 _SMALL_JSON_BYTES = 1 << 20
 """JSON of this size may have any number of values."""
@@ -60,9 +69,23 @@ class _WarcHeader(msgspec.Struct, rename={"record_type": "WARC-Type", "target_ur
     target_uri: str = ""
 
 
-class _Envelope(msgspec.Struct, rename={"payload": "Payload-Metadata", "header": "WARC-Header-Metadata"}, gc=False):
+class _ArcHeader(msgspec.Struct, rename={"target_uri": "Target-URI"}, gc=False):
+    target_uri: str = ""
+
+
+_ENVELOPE = {"payload": "Payload-Metadata", "warc": "WARC-Header-Metadata", "arc": "ARC-Header-Metadata"}
+
+
+class _Envelope(msgspec.Struct, rename=_ENVELOPE, gc=False):
     payload: _Payload | None = None
-    header: _WarcHeader | None = None
+    warc: _WarcHeader | None = None
+    arc: _ArcHeader | None = None
+
+    def response_url(self) -> str | None:
+        """The URL as the extractor has it, "" without one, or None where the record is about no response."""
+        if self.warc is None:
+            return None if self.arc is None else self.arc.target_uri
+        return self.warc.target_uri if self.warc.record_type == "response" else None
 
 
 class _Wat(msgspec.Struct, gc=False):
@@ -77,8 +100,19 @@ def is_wat_record(record: Record) -> bool:
     return record.record_type == "metadata" and "json" in record.headers.get("content-type", "").lower()
 
 
-def parse_wat_record(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
-    """Reads a WAT record (`is_wat_record`). Never raises: what is not a page comes back as `NotAPage`."""
+def keeps_references(warcinfo: Record) -> bool:
+    """Says of a `warcinfo` record whether the WAT records behind it hold character references as they stood."""
+    return _NEVER_DECODES.search(warcinfo.body[:_WARCINFO_BYTES]) is not None
+
+
+def parse_wat_record(
+    record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS, *, has_references: bool = False
+) -> Capture | NotAPage:
+    """Reads a WAT record (`is_wat_record`). Never raises: what is not a page comes back as `NotAPage`.
+
+    Args:
+      has_references: what `keeps_references` says of the file. Records that are old enough have them in any case.
+    """
     body = record.body
     if len(body) > limits.max_json_bytes:
         return NotAPage("json_too_large")
@@ -94,8 +128,8 @@ def parse_wat_record(record: Record, selection: LinkSelection, limits: RecordLim
     except RecursionError:
         return NotAPage("json_too_deep", is_damage=True)
     envelope = wat.Envelope
-    header = envelope.header if envelope else None
-    if envelope is None or header is None or header.record_type != "response":
+    url = envelope.response_url() if envelope else None
+    if envelope is None or url is None:
         return NotAPage("not_a_response")
     http = envelope.payload and envelope.payload.http
     if not http:
@@ -104,8 +138,13 @@ def parse_wat_record(record: Record, selection: LinkSelection, limits: RecordLim
         return NotAPage("status_not_200")
     if http.html is None:
         return NotAPage("not_html")
-    url = header.target_uri.strip().removeprefix("<").removesuffix(">") or record.target_uri
-    return _capture(url, http.html, selection, escaped=record.headers.get("warc-date", "9") < ENTITIES_UNESCAPED_SINCE)
+    url = url.strip().removeprefix("<").removesuffix(">")
+    capture = _capture(url or record.target_uri, http.html, selection)
+    if has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE:
+        capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
+    if _NUL in body:
+        capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
+    return capture
 
 
 def _decode_any(body: bytes) -> _Wat:
@@ -115,30 +154,25 @@ def _decode_any(body: bytes) -> _Wat:
         return _from_untyped(_decode_untyped(body))
 
 
-def _capture(url: str, page: _Html, selection: LinkSelection, *, escaped: bool) -> Capture:
+def _capture(url: str, page: _Html, selection: LinkSelection) -> Capture:
     links = page.Links or ()
     if selection.all_paths or selection.drop_nofollow:
         chosen = [link for link in links if selection.selects_path(link.path) and selection.selects_rel(link.rel)]
         hrefs = [link.url if link.url is not None else link.href or "" for link in chosen]
     else:
         hrefs = [link.url or "" for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
-    base = (page.Head and page.Head.Base) or ""
-    if escaped:
-        base, hrefs = _unescape(base), [_unescape(href) if "&" in href else href for href in hrefs]
-    return Capture(url, base, hrefs, len(links) - len(hrefs))
+    return Capture(url, (page.Head and page.Head.Base) or "", hrefs, len(links) - len(hrefs))
 
 
-def _unescape(text: str) -> str:
-    try:
-        return html.unescape(text)
-    except ValueError:  # a number of thousands of digits
-        return text
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\ufffd")
 
 
 def _from_untyped(value: Any) -> _Wat:
     """Takes from a document of unexpected types the fields that have the expected ones."""
     envelope = _object(value, "Envelope")
-    header = _object(envelope, "WARC-Header-Metadata")
+    warc = _object(envelope, "WARC-Header-Metadata")
+    arc = _object(envelope, "ARC-Header-Metadata")
     http = _object(_object(envelope, "Payload-Metadata"), "HTTP-Response-Metadata")
     page = _object(http, "HTML-Metadata")
     links = page.get("Links") if page else None
@@ -152,7 +186,8 @@ def _from_untyped(value: Any) -> _Wat:
                 if http
                 else None
             ),
-            _WarcHeader(_text(header.get("WARC-Type")) or "", _text(header.get("WARC-Target-URI")) or ""),
+            _WarcHeader(_text(warc.get("WARC-Type")) or "", _text(warc.get("WARC-Target-URI")) or "") if warc else None,
+            _ArcHeader(_text(arc.get("Target-URI")) or "") if arc else None,
         )
     )
 

@@ -1,5 +1,6 @@
 """WAT records: known answers, fields of any type, and JSON of any kind."""
 
+import io
 import json
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
-from beam_pipelines.wat import is_wat_record, parse_wat_record
-from tests.beam_pipelines.archives import links_at, wat_record, wat_value
+from beam_pipelines.parse_archive import ParseOptions, parse_archive
+from beam_pipelines.wat import is_wat_record, keeps_references, parse_wat_record
+from tests.beam_pipelines.archives import links_at, members, warc_record, wat_bytes, wat_record, wat_value
+from webgraph.link_keys import link_keys
 from webgraph.link_selection import LinkSelection
 
 _DEFAULT = LinkSelection()
@@ -65,6 +69,53 @@ def test_angle_brackets_and_a_missing_target() -> None:
 def test_entities_stand_in_files_before_august_2019(date: str, url: str, base: str) -> None:
     value = wat_value("http://a.de/", links_at("A@/href", "/?a=1&amp;b=&auml;"), base="/&amp;/")
     assert _parse(value, date=date) == Capture("http://a.de/", base, [url], 0)
+
+
+def test_entities_are_replaced_as_in_an_attribute() -> None:
+    value = wat_value("http://a.de/", links_at("A@/href", "/?a=1&copy=2&amp;b=&#1;", "/&" * 3), base="/?a&copy=")
+    assert _parse(value, date="2018-01-01T00:00:00Z") == Capture(
+        "http://a.de/", "/?a&copy=", ["/?a=1&copy=2&b=\x01", "/&/&/&"], 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "has_references"),
+    [
+        ("software: ia-web-commons.3.0.2-20251114013206\r\nip: 127.0.0.1\r\n", True),
+        ("ip: 127.0.0.1\r\nSoftware:ia-web-commons.1.1.8\r\n", True),
+        ("Software-Info: ia-web-commons.1.1.10-SNAPSHOT-20240513081836\r\n", False),
+        ("software: Heritrix/3.4\r\n", False),
+        ("", False),
+    ],
+)
+def test_warcinfo_tells_the_extractor(info: str, has_references: bool) -> None:
+    record = Record({"warc-type": "warcinfo"}, info.encode(), len(info))
+    assert keeps_references(record) is has_references
+
+
+def test_references_are_replaced_behind_a_warcinfo_of_the_internet_archive() -> None:
+    records = []
+    for host, field in (("a.de", b"software"), ("b.de", b"Software-Info")):
+        records.append(warc_record(field + b": ia-web-commons.1.1.10\r\n", kind="warcinfo"))
+        records.append(wat_bytes(wat_value(f"http://{host}/", links_at("A@/href", "/?a&amp;b"))))
+    blocks = list(parse_archive(io.BytesIO(members(records)), "a", ParseOptions(), lambda report: None))
+    found = {int(key) for _, block in blocks for key in block["target_key"]}
+    assert found == set(link_keys([b"http://a.de/?a&b", b"http://b.de/?a&amp;b"])[0].tolist())
+
+
+def test_a_record_about_an_arc_record() -> None:
+    value = wat_value("http://a.de/", links_at("A@/href", "/a"))
+    del value["Envelope"]["WARC-Header-Metadata"]
+    value["Envelope"]["ARC-Header-Metadata"] = {"Target-URI": "http://arc.de/", "Date": "20240101000000"}
+    assert _parse(value) == Capture("http://arc.de/", "", ["/a"], 0)
+    value["Envelope"]["Container"] = value["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]["Headers"] = 1
+    value["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]["HTML-Metadata"]["Links"].append(1)
+    assert _parse(value) == Capture("http://arc.de/", "", ["/a"], 0)
+
+
+def test_nul_is_replaced_as_the_html_standard_says() -> None:
+    value = wat_value("http://a.de/", links_at("A@/href", "\0/a", "/b", "\\u0000"), base="/\0/")
+    assert _parse(value) == Capture("http://a.de/", "/\ufffd/", ["\ufffd/a", "/b", "\\u0000"], 0)
 
 
 @pytest.mark.parametrize("status", ["200", 200])
