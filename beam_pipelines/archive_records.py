@@ -6,6 +6,8 @@ Both end in empty lines. After damage, reading goes on at the next line that beg
 
 A Content-Length that is too large would take the records that follow with it. So where a record is not followed by
 another one, or the file ends inside it, its body is searched for the start of a record, and ends there if there is one.
+A record that its file, or a member whose checksum holds, ends too early is given as far as it goes: what is there is
+what was written, and a page cut short is a page. What damage cut short is not given.
 """
 
 import dataclasses
@@ -14,20 +16,27 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import BinaryIO
 
 from beam_pipelines.archive_segments import Readable, Segment, read_segments
+from beam_pipelines.member_codecs import GZIP, ZstdCodec
 from beam_pipelines.record_limits import RecordLimits
 
 _WARC = b"WARC/"
 _PADDING_RUN = re.compile(rb"[\r\n\x00]+")
-_WARC_START = re.compile(rb"WARC/[01]\.\d+\r?\n")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_ARC_START = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]{0,31}+:")
 _ARC_LINE = re.compile(
-    rb"(?P<url>[a-zA-Z][a-zA-Z0-9+.-]{0,31}+:[^\n]{0,8192}) "
-    rb"\d{1,3}(?:\.\d{1,3}){3} \d{8,14} [^\r\n]{0,1024}+(?<=\d)\r?\n"
+    # That the line ends in a number is asked first and once: asked behind each address in it, it takes its square.
+    rb"(?=[^\n]{1,9300}+(?:(?<=\d)|(?<=\d\r))\n)"
+    rb"(?:(?P<file>filedesc:[^\s]*)|(?P<url>" + _ARC_START.pattern + rb"[^\n]{0,8192}) "
+    rb"\d{1,3}(?:\.\d{1,3}){3} \d{8,14}) [^\n]*\n"
 )
-_RECORD_START = re.compile(_WARC_START.pattern + rb"|(?<=\n)" + _ARC_LINE.pattern)
+_WARC_START = rb"(?i:WARC)/[01]\.\d+\r?\n"
+"""In any case, as literals of the standard's grammar are (ISO 28500, 4; RFC 822, 2.1)."""
+_RECORD_START = re.compile(_WARC_START + rb"|(?<=\n)" + _ARC_LINE.pattern)
 _START_IN_BODY = re.compile(
-    rb"(?<=\n)(?:WARC/[01]\.\d\r?\n(?i:WARC-|Content-)[A-Za-z-]{2,40}+:|" + _ARC_LINE.pattern + rb")"
+    rb"(?<=\n)(?:" + _WARC_START + rb"(?i:WARC-|Content-)[A-Za-z-]{2,40}+:|" + _ARC_LINE.pattern + rb")"
 )
 """Of a record that holds the next ones: what a page may have in its text is no start of a record."""
+_TRUNCATIONS = (GZIP.truncation, ZstdCodec.truncation)
 _LOOK_AHEAD_BYTES = 1 << 9
 """What is read after a body to see whether a record follows."""
 _RESYNC_OVERLAP = 1 << 13
@@ -157,10 +166,13 @@ class _Framer:
     def push(self, segment: Segment) -> Iterator[Record | Skipped]:
         if segment.damage:
             yield from self._frame(is_end=True)
+            if segment.damage in _TRUNCATIONS:
+                yield from self._cut_short(len(self._buffer))
             yield from self._drop_rest(segment.damage, segment.raw_bytes)
             return
-        if segment.starts_member and segment.data.startswith(_WARC) and not self.is_empty:
+        if segment.starts_member and _is_warc(segment.data, 0) and not self.is_empty:
             # The member before ended inside a record: that record is cut short.
+            yield from self._cut_short(len(self._buffer))
             yield from self._drop_rest(self._resyncing or "truncated_record", 0)
         self._raw += segment.raw_bytes
         self._buffer += segment.data
@@ -170,11 +182,24 @@ class _Framer:
     def finish(self) -> Iterator[Record | Skipped]:
         yield from self._frame(is_end=True)
         while self._buffer and not self._resyncing and (start := self._start_in(len(_WARC), len(self._buffer))) >= 0:
-            self._consume(start)
-            yield self._skip("truncated_record")
+            yield from self._cut_short(start)
+            yield self._skip("wrong_content_length")
             yield from self._frame(is_end=True)
         if not self.is_empty:
+            yield from self._cut_short(len(self._buffer))
             yield from self._drop_rest(self._resyncing or "truncated_record", 0)
+
+    def _cut_short(self, end: int) -> Iterator[Record]:
+        """Yields the record under way with the body that it has before `end`, and drops it from the buffer."""
+        header = self._header() if self._buffer and not self._resyncing else ""
+        if isinstance(header, str):
+            self._consume(end)
+            return
+        headers, start = header
+        body = bytes(self._buffer[start:end])
+        self._consume(end)
+        raw, self._spent = self._spent, 0
+        yield Record(headers, body, raw)
 
     def _drop_rest(self, reason: str, raw_bytes: int) -> Iterator[Skipped]:
         self._buffer.clear()
@@ -203,10 +228,15 @@ class _Framer:
             if isinstance(header, str):
                 self._resyncing = "garbage"
                 # What begins as a header and does not end is no header; the last of it may be the start of one.
-                is_endless = len(self._buffer) >= self._limits.max_header_bytes and self._buffer.startswith(_WARC)
+                is_endless = len(self._buffer) >= self._limits.max_header_bytes and _is_warc(self._buffer, 0)
                 self._consume(max(1, self._limits.max_header_bytes - _RESYNC_OVERLAP) if is_endless else 1)
                 continue
             headers, body_start = header
+            next_start = self._buffer.rfind(b"\nWARC/1.", 0, body_start) + 1
+            if next_start:  # headers that were cut off: the empty line ends those of a record that follows
+                self._consume(next_start)
+                yield self._skip("truncated_record")
+                continue
             length = _content_length(headers)
             if length is None or length > self._limits.max_record_bytes:
                 self._resyncing = "garbage" if length is None else "record_too_large"
@@ -222,14 +252,14 @@ class _Framer:
     def _is_followed(self, end: int) -> bool:
         """Whether another record begins after the empty lines at `end`."""
         padding = _PADDING_RUN.match(self._buffer, end)
-        return self._buffer.startswith(_WARC, end if padding is None else padding.end())
+        return _is_warc(self._buffer, end if padding is None else padding.end())
 
     def _take(self, headers: Mapping[str, str], start: int, end: int) -> Iterator[Record | Skipped]:
         """Yields the record with this body, or with as much of it as is before the next record."""
         padding = _PADDING_RUN.match(self._buffer, end)
         next_start = end if padding is None else padding.end()
         is_last = next_start >= len(self._buffer)
-        if not is_last and not self._buffer.startswith(_WARC, next_start) and not self._is_arc_line(next_start):
+        if not is_last and not _is_warc(self._buffer, next_start) and not self._is_arc_line(next_start):
             found = self._start_in(start, end)
             if found >= 0:
                 yield Skipped("wrong_content_length", 0)
@@ -261,22 +291,26 @@ class _Framer:
 
     def _header(self) -> "tuple[Mapping[str, str], int] | str":
         """Returns (headers, where the body starts), "more" where bytes are missing, or "garbage"."""
-        head = self._buffer[: self._limits.max_header_bytes]
-        if not head or (len(head) < len(_WARC) and _WARC.startswith(bytes(head))):
+        buffer, most = self._buffer, self._limits.max_header_bytes
+        if len(buffer) < len(_WARC) and _WARC.startswith(buffer.upper()):
             return "more"
-        is_full = len(head) == self._limits.max_header_bytes
-        if head.startswith(_WARC):
-            end = re.search(rb"\r?\n\r?\n", head)
+        is_full = len(buffer) >= most
+        if _is_warc(buffer, 0):
+            end = _HEAD_END.search(buffer, 0, most)
             if end is None:
                 return "garbage" if is_full else "more"
-            return WarcHeaders(bytes(head[: end.start()])), end.end()
-        line_end = head.find(b"\n")
+            return WarcHeaders(bytes(buffer[: end.start() + 1])), end.end()
+        line_end = buffer.find(b"\n", 0, most)
         if line_end < 0:
-            return "garbage" if is_full or not re.match(rb"[a-zA-Z][a-zA-Z0-9+.-]*:", head) else "more"
-        line = bytes(head[: line_end + 1])
+            return "garbage" if is_full or not _ARC_START.match(buffer) else "more"
+        line = bytes(buffer[: line_end + 1])
         if not _ARC_LINE.fullmatch(line):
             return "garbage"
         return _parse_arc_line(line), line_end + 1
+
+
+def _is_warc(data: bytes | bytearray, at: int) -> bool:
+    return data[at : at + len(_WARC)].upper() == _WARC
 
 
 def _parse_warc_headers(head: bytes) -> dict[str, str]:
@@ -297,7 +331,7 @@ def _parse_warc_headers(head: bytes) -> dict[str, str]:
 def _parse_arc_line(line: bytes) -> dict[str, str]:
     match = _ARC_LINE.match(line)
     assert match is not None, line
-    url = match["url"].decode("utf-8", "replace")
+    url = (match["file"] or match["url"]).decode("utf-8", "replace")
     return {
         "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
         "warc-target-uri": url,

@@ -90,8 +90,9 @@ def test_truncated_at_every_byte(packing: str) -> None:
     for length in range(0, len(data), 1 if len(data) < 2500 else 7):
         found = _read(data[:length])
         bodies = _bodies(found)
-        # A chain of one-newline records may be cut right after a body: it is whole then.
-        assert bodies == _BODIES[: len(bodies)], length
+        if bodies:  # the last one as far as it goes
+            assert bodies[:-1] == _BODIES[: len(bodies) - 1], length
+            assert _BODIES[len(bodies) - 1].startswith(bodies[-1]), length
         assert _size(found) <= length
         if packing == "member_a_record":
             assert _size(found) == length
@@ -113,9 +114,33 @@ def test_garbage_everywhere_keeps_the_other_records() -> None:
 def test_a_record_cut_short_at_the_end_of_its_member() -> None:
     data = members([_RECORDS[0], _RECORDS[4][:-1000], _RECORDS[1]])
     found = _read(data)
-    assert _bodies(found) == [_BODIES[0], _BODIES[1]]
+    assert _bodies(found) == [_BODIES[0], _BODIES[4][: -1000 + len(b"\r\n\r\n")], _BODIES[1]]
     assert _reasons(found) == ["truncated_record"]
     assert _size(found) == len(data)
+
+
+def test_headers_that_are_cut_off_do_not_take_the_next_body() -> None:
+    cut = _RECORDS[4][: _RECORDS[4].index(b"Content-Length")]
+    found = _read(cut * 3 + _RECORDS[0] + _RECORDS[4])
+    assert [item.target_uri for item in found if isinstance(item, Record)] == ["http://a.de/0", "http://a.de/4"]
+    assert _reasons(found) == ["truncated_record"]
+    assert _size(found) == len(cut * 3 + _RECORDS[0] + _RECORDS[4])
+
+
+def test_what_damage_cut_short_is_not_given() -> None:
+    data = bytearray(members([warc_record(random.Random(2).randbytes(3 << 20)), _RECORDS[0]]))
+    data[2 << 20] ^= 1
+    found = _read(bytes(data))
+    assert _bodies(found) == [_BODIES[0]]
+    assert _reasons(found) == ["bad_gzip_member"]
+
+
+def test_a_version_in_lower_case() -> None:
+    records = [_RECORDS[0], _RECORDS[4].lower(), _RECORDS[0]]
+    for data in (b"".join(records), members(records)):
+        found = _read(data)
+        assert _bodies(found) == [_BODIES[0], _BODIES[4].lower(), _BODIES[0]]
+        assert not _reasons(found)
 
 
 def test_a_wrong_content_length_costs_one_record() -> None:
@@ -170,15 +195,21 @@ def test_a_record_that_is_too_large() -> None:
     "data",
     [
         b"WARC/1.0\n" * 200_000,
+        b"WARC/1.0\nWARC-Type: x\n" * 200_000 + b"\n",
+        b"a:" + b" 1.1.1.1 20080101000000" * 400_000 + b" x\n",
+        (b"a:" + b" 1.1.1.1 20080101000000" * 300 + b" " + b"1" * 1000 + b"x\n") * 500,
         b"WARC/1.0\r\nContent-Length: 0\r\n" + b"x" * 5_000_000,
         b"x" * 20_000_000,
         b"\r\n" * 10_000_000,
         gzip.compress(bytes(30_000_000)),
         b"http://a.de/ 1.1.1.1 20080101000000 " * 100_000,
         b"a:\n" * 1_000_000,
-        gzip.compress(warc_record(random.Random(3).randbytes(20_000_000)), 1)[:-5000],
+        gzip.compress(random.Random(3).randbytes(20_000_000), 1)[:-5000],
     ],
-    ids=["starts", "endless_header", "garbage", "newlines", "zeros", "arc_line", "lines", "large_truncated"],
+    ids=[
+        *("starts", "cut_headers", "addresses", "nearly_arc"),
+        *("endless_header", "garbage", "newlines", "zeros", "arc_line", "lines", "large_truncated"),
+    ],
 )
 def test_hostile_files_cost_no_more_than_their_size(data: bytes) -> None:
     started = time.process_time()

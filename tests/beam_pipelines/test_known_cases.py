@@ -65,7 +65,8 @@ _GARBAGE = b"<Error><Code>SlowDown</Code></Error>"
 _ARCHIVES: dict[str, tuple[bytes, list[str], str]] = {
     "cs336#13, warcio#144: an error page in place of an archive": (_GARBAGE, [], "garbage"),
     "cc_net#45: an error page of a store, gzipped": (gzip.compress(_GARBAGE), [], "garbage"),
-    "resiliparse#6: cut gzip": (b"".join(_MEMBERS)[:-40], _URLS[:2], "truncated_gzip_member"),
+    "resiliparse#6: cut gzip": (b"".join(_MEMBERS)[:-120], _URLS[:2], "truncated_gzip_member"),
+    "resiliparse#6: gzip cut in the text of a page": (b"".join(_MEMBERS)[:-40], _URLS, "truncated_gzip_member"),
     "resiliparse#6: cut at the last byte": (b"".join(_MEMBERS)[:-1], _URLS, "truncated_gzip_member"),
     "warcio PR#99: a corrupt member in the middle": (
         _MEMBERS[0] + _flip(_MEMBERS[1], 60) + _MEMBERS[2],
@@ -102,8 +103,8 @@ _ARCHIVES: dict[str, tuple[bytes, list[str], str]] = {
     ),
     "bitextor PR#104: Content-Length beyond the file": (
         _PAGES[0].replace(b"Content-Length: ", b"Content-Length: 9") + _PAGES[1] + _PAGES[2],
-        _URLS[1:],
-        "truncated_record",
+        _URLS,
+        "wrong_content_length",
     ),
     "warcio#122: a record without an end": (
         _PAGES[0] + b"WARC/1.0\r\nWARC-Type: response\r\n",
