@@ -5,6 +5,8 @@ Link paths are those of Common Crawl's WAT writer, so that one selection serves 
 and MathML `<a href>` counts, `<a xlink:href>` does not, and `<base>` is no base: it is no HTML element there.
 """
 
+import codecs
+
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
@@ -25,20 +27,29 @@ _ATTRIBUTE_OF = {
     "del": "cite",
     "ins": "cite",
 }  # and of all others `src`
+_META_BYTES = 1024
+"""How far in a document a declaration may stand."""
+_AS_ON_THE_WEB = {"shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030", "big5": "big5hkscs", "iso8859-11": "cp874"}
+"""The Encoding Standard's encodings of these names are larger than Python's."""
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
 
 
 def html_encoding(document: bytes, charset: str) -> str:
     """Returns the encoding of a document: byte order mark, then the HTTP charset, then `<meta>`, then a guess.
 
-    HTML Standard, "determining the character encoding"; `charset` is the HTTP header's, or "".
+    HTML Standard, "determining the character encoding"; `charset` is the HTTP header's, or "". What a header names and
+    nobody knows counts as nothing; a `<meta>` that can be read is not in UTF-16, whatever it says; and where nothing is
+    declared, a document that is valid UTF-8 is UTF-8, which the guess often takes for something else.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if document.startswith(mark):
             return encoding
-    if charset:
-        return map_encoding_to_html5(charset) or "utf-8"
-    return detect_encoding(document, from_html_meta=True) or "utf-8"
+    if charset and (named := map_encoding_to_html5(charset, fallback_utf8=False)):
+        return named
+    if b"charset" not in document[:_META_BYTES].lower() and _is_utf8(document):
+        return "utf-8"
+    found = detect_encoding(document, from_html_meta=True) or "utf-8"
+    return "utf-8" if found.startswith("utf-16") else found
 
 
 def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tuple[str, list[str], int]:
@@ -69,8 +80,16 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
     return (base.attributes["href"] or "" if base else ""), hrefs, unselected
 
 
+def _is_utf8(document: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(document)  # it may end within a character
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _decode(document: bytes, encoding: str) -> str:
     try:
-        return document.decode(encoding, "replace")
+        return document.decode(_AS_ON_THE_WEB.get(encoding, encoding), "replace")
     except (LookupError, UnicodeError):
         return document.decode("utf-8", "replace")

@@ -1,12 +1,14 @@
 """WARC and ARC `response` records: status line, headers and body of an HTTP message, and the links of its HTML.
 
 warcio parses the HTTP headers. A payload that begins with an empty line, as all of Common Crawl's August 2018 does
-(commoncrawl/nutch#5), is read behind it.
+(commoncrawl/nutch#5), is read behind it. Whether a body is HTML, and in which charset, say its Content-Type headers as
+the Fetch Standard reads them ("extract a MIME type"), and where they say nothing, its first tag (MIME Sniffing
+Standard, "rules for identifying an unknown MIME type").
 """
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
 
@@ -22,7 +24,12 @@ _PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-_HTML_START = re.compile(rb"\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_UNKNOWN_TYPES = ("", "unknown/unknown", "application/unknown")
+_MEDIA_TYPE = re.compile(r"\s*+([^\s;/]++/[^\s;]++)")
+_HTML_START = re.compile(
+    rb"\s*+<(?:!doctype\s++html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)[\s>]",
+    re.IGNORECASE,
+)
 _LIMITS = RecordLimits()
 
 HtmlParser = Callable[[bytes, str, LinkSelection], tuple[str, list[str], int]]
@@ -51,8 +58,8 @@ def parse_http_response(
         return NotAPage("broken_http_headers", is_damage=True)
     if http.get_statuscode() != "200":
         return NotAPage("status_not_200")
-    content_type = (http.get_header("content-type") or "").strip().lower()
-    if content_type and not content_type.startswith(_HTML_TYPES):
+    media_type, charset = _media_type(http.headers)
+    if media_type not in (*_HTML_TYPES, *_UNKNOWN_TYPES):
         return NotAPage("not_html")
     try:
         body = read_body(
@@ -63,15 +70,28 @@ def parse_http_response(
         )
     except TooManyEncodingsError:
         return NotAPage("too_many_encodings")
-    if not content_type and not _HTML_START.match(body):
+    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
         return NotAPage("not_html")
     is_cut = len(body) > limits.max_body_bytes
     body = body[: limits.max_body_bytes]
-    charset = _CHARSET.search(content_type)
     try:
-        base, hrefs, unselected = parse_html(body, html_encoding(body, charset[1] if charset else ""), selection)
+        base, hrefs, unselected = parse_html(body, html_encoding(body, charset), selection)
     except HtmlTooCostlyError as error:
         return NotAPage(error.reason)
     except ValueError:
         return NotAPage("broken_html", is_damage=True)
     return Capture(record.target_uri, base, hrefs, unselected, is_cut)
+
+
+def _media_type(headers: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    """Returns the last media type that is named, and its charset, which an earlier header of the same type may name."""
+    media_type = charset = ""
+    for part in ",".join(value for name, value in headers if name.lower() == "content-type").lower().split(","):
+        found = _MEDIA_TYPE.match(part)
+        if found is None or found[1] == "*/*":
+            continue
+        if found[1] != media_type:
+            media_type, charset = found[1], ""
+        named = _CHARSET.search(part)
+        charset = named[1] if named else charset
+    return media_type, charset
