@@ -167,12 +167,12 @@ class _Framer:
         if segment.damage:
             yield from self._frame(is_end=True)
             if segment.damage in _TRUNCATIONS:
-                yield from self._cut_short(len(self._buffer))
+                yield from self._cut_short()
             yield from self._drop_rest(segment.damage, segment.raw_bytes)
             return
         if segment.starts_member and _is_warc(segment.data, 0) and not self.is_empty:
             # The member before ended inside a record: that record is cut short.
-            yield from self._cut_short(len(self._buffer))
+            yield from self._cut_short()
             yield from self._drop_rest(self._resyncing or "truncated_record", 0)
         self._raw += segment.raw_bytes
         self._buffer += segment.data
@@ -182,24 +182,23 @@ class _Framer:
     def finish(self) -> Iterator[Record | Skipped]:
         yield from self._frame(is_end=True)
         while self._buffer and not self._resyncing and (start := self._start_in(len(_WARC), len(self._buffer))) >= 0:
-            yield from self._cut_short(start)
-            yield self._skip("wrong_content_length")
+            header = self._header()
+            if isinstance(header, str):
+                self._consume(start)
+                yield self._skip("truncated_record")
+            else:
+                yield from self._end_at(header[0], header[1], start)
             yield from self._frame(is_end=True)
         if not self.is_empty:
-            yield from self._cut_short(len(self._buffer))
+            yield from self._cut_short()
             yield from self._drop_rest(self._resyncing or "truncated_record", 0)
 
-    def _cut_short(self, end: int) -> Iterator[Record]:
-        """Yields the record under way with the body that it has before `end`, and drops it from the buffer."""
+    def _cut_short(self) -> Iterator[Record]:
+        """Yields the record under way with the body that it has; its bytes count as damaged with what ends it."""
         header = self._header() if self._buffer and not self._resyncing else ""
-        if isinstance(header, str):
-            self._consume(end)
-            return
-        headers, start = header
-        body = bytes(self._buffer[start:end])
-        self._consume(end)
-        raw, self._spent = self._spent, 0
-        yield Record(headers, body, raw)
+        if not isinstance(header, str):
+            headers, start = header
+            yield Record(headers, bytes(self._buffer[start:]), 0)
 
     def _drop_rest(self, reason: str, raw_bytes: int) -> Iterator[Skipped]:
         self._buffer.clear()
@@ -262,12 +261,19 @@ class _Framer:
         if not is_last and not _is_warc(self._buffer, next_start) and not self._is_arc_line(next_start):
             found = self._start_in(start, end)
             if found >= 0:
-                yield Skipped("wrong_content_length", 0)
-                next_start = found
-                end = start + len(bytes(self._buffer[start:found]).rstrip(b"\r\n"))
+                yield from self._end_at(headers, start, found)
+                return
         body = bytes(self._buffer[start:end])
         self._consume(next_start)
         raw, self._spent = self._spent, 0
+        yield Record(headers, body, raw)
+
+    def _end_at(self, headers: Mapping[str, str], start: int, next_start: int) -> Iterator[Record | Skipped]:
+        """Yields a record whose length is wrong: the next one starts inside it."""
+        body = bytes(self._buffer[start:next_start]).rstrip(b"\r\n")
+        self._consume(next_start)
+        raw, self._spent = self._spent, 0
+        yield Skipped("wrong_content_length", 0)
         yield Record(headers, body, raw)
 
     def _is_arc_line(self, at: int) -> bool:
