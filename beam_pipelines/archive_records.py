@@ -13,7 +13,7 @@ what was written, and a page cut short is a page. What damage cut short is not g
 import dataclasses
 import re
 from collections.abc import Generator, Iterator, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from beam_pipelines.archive_segments import Readable, Segment, read_segments
 from beam_pipelines.member_codecs import GZIP, ZstdCodec
@@ -63,13 +63,19 @@ class WarcHeaders(Mapping[str, str]):
         self._head = head
 
     def __getitem__(self, name: str) -> str:
-        start = _LINE_STARTS.get(name)
-        at = self._head.find(start) if start else -1
-        if start and at >= 0:
-            end = self._head.find(b"\n", at + len(start))
-            if end >= 0 and self._head[end + 1 : end + 2] not in _FOLD:
-                return self._head[at + len(start) : end].decode("utf-8", "replace").strip()
-        return _parse_warc_headers(self._head)[name]
+        value = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        head, start = self._head, _LINE_STARTS.get(name)
+        if start is not None and (at := head.find(start)) >= 0:
+            at += len(start)
+            end = head.find(b"\n", at)
+            if end >= 0 and not head.startswith(_FOLD, end + 1):
+                return head[at:end].decode("utf-8", "replace").strip()
+        return _parse_warc_headers(head).get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_parse_warc_headers(self._head))

@@ -49,7 +49,7 @@ def within_limits(capture: Capture, limits: RecordLimits) -> Capture | NotAPage:
         capture.over_limit = len(hrefs) - limits.max_links
         hrefs = capture.hrefs = hrefs[: limits.max_links]
     capture.characters = len("".join(hrefs))  # in a third of the time that adding the lengths takes
-    if capture.characters > longest:
+    if capture.characters > longest and max(map(len, hrefs)) > longest:
         capture.hrefs = [href for href in hrefs if len(href) <= longest]
         capture.url_too_long = len(hrefs) - len(capture.hrefs)
     return capture

@@ -25,6 +25,7 @@ _OF_BASE = -4
 
 _PATH_STARTS = frozenset(string.ascii_letters + string.digits + "/._~%-") - {"h", "H"}
 """A link that starts with one of these has a path or a scheme of its own."""
+_ABSOLUTE = ("http://", "https://")
 _HTTP_AND_PATH = re.compile(r"h(?![\t\n\r]*t[\t\n\r]*t[\t\n\r]*p[\t\n\r]*s?[\t\n\r]*:(?!//))", re.IGNORECASE)
 """So has one that starts with `h`, but for `https:?q`, which has the scheme of the base and takes its path."""
 
@@ -129,19 +130,34 @@ class LinkResolver:
 
     def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> list[int]:
         """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
-        stems = [_without_fragment(href) if "#" in href else href for href in hrefs]
-        distinct = [stem for stem in dict.fromkeys(stems) if stem[:1] in _PATH_STARTS or _HTTP_AND_PATH.match(stem)]
-        index_of = dict.fromkeys(stems, _OF_BASE)
-        index_of.update(zip(distinct, self._join(distinct, base), strict=True))
-        index_of[""] = _BASE
+        stems = distinct = hrefs
+        if "#" in "".join(hrefs):
+            stems = [_without_fragment(href) if "#" in href else href for href in hrefs]
+            distinct = list(dict.fromkeys(stems))
+        index = self._index
+        urls = base.join_plain(distinct)
+        found = [_OF_BASE if url is None else index[url] for url in urls]
+        others = [at for at, url in enumerate(urls) if url is None and _has_path(distinct[at])]
+        for at, place in zip(others, self._join([distinct[at] for at in others], base), strict=True):
+            found[at] = place
+        if "" in distinct:
+            found[distinct.index("")] = _BASE
+        if len(distinct) == len(stems):
+            return found
+        index_of = dict(zip(distinct, found, strict=True))
         return list(map(index_of.__getitem__, stems))
 
     def _join(self, hrefs: list[str], base: BaseUrl) -> list[int]:
         index = self._index
         return [
             _rejection(href) if url is None else index[url]
-            for href, url in zip(hrefs, base.join_all(hrefs), strict=True)
+            for href, url in zip(hrefs, base.join_parsed(hrefs), strict=True)
         ]
+
+
+def _has_path(href: str) -> bool:
+    """Whether a link has a path or a scheme of its own."""
+    return href[:1] in _PATH_STARTS or href.startswith(_ABSOLUTE) or _HTTP_AND_PATH.match(href) is not None
 
 
 def _rejection(href: str) -> int:

@@ -105,6 +105,8 @@ class LocalEngine:
         self._pool.close()
 
     def parse(self, paths: Sequence[str], folder: str, options: ParseOptions, inputs: InputOptions) -> None:
+        # Memory is bounded where time is not, and what takes longest should not begin last.
+        paths = sorted(paths, key=lambda path: _size(path) or 0)
         tasks = [Task(parse_to_files, (path, folder, options, inputs), parse_memory(_size(path))) for path in paths]
         for _ in self._pool.run(tasks):
             pass

@@ -40,7 +40,7 @@ _STAGES = {"parse": ".work/parsed", "filter": ".work/round-0", "write": ".work/g
 def inputs(folder: Path, size: str) -> list[str]:
     """The archives of a size, sorted."""
     if size == "mixed-16x":
-        paths = [*folder.glob("real/warc/*.warc.gz"), *folder.glob("fill-16x/wat/*.gz")]
+        paths = [*folder.glob("real/wat/*.gz"), *folder.glob("fill-16x/wat/*.gz")]
     else:
         paths = list((folder / f"synthetic-{size}" / "wat").glob("*.gz"))
     if not paths:
