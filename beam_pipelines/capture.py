@@ -1,8 +1,13 @@
 """A capture: one HTML response of status 200 and its links, as written: what the WAT and WARC readers both give."""
 
 import dataclasses
+import re
 
-from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.record_limits import RESOLVED_CHARACTERS, RecordLimits
+
+_HOST_CHARACTERS = 1000
+_LONG_HOST = re.compile(rf"(?:[^/\\?#:]*+:)?+[/\\\s]*+[^/\\?#]{{{_HOST_CHARACTERS}}}")
+"""A host takes the square of its length to encode where it is not ASCII (RFC 3492), and has at most 253 characters."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,11 +50,25 @@ def within_limits(capture: Capture, limits: RecordLimits) -> Capture | NotAPage:
     if len(capture.base) > longest:
         return NotAPage("base_url_too_long")
     hrefs = capture.hrefs
-    if len(hrefs) > limits.max_links:
-        capture.over_limit = len(hrefs) - limits.max_links
-        hrefs = capture.hrefs = hrefs[: limits.max_links]
-    capture.characters = len("".join(hrefs))  # in a third of the time that adding the lengths takes
-    if capture.characters > longest and max(map(len, hrefs)) > longest:
-        capture.hrefs = [href for href in hrefs if len(href) <= longest]
+    most = min(limits.max_links, RESOLVED_CHARACTERS // _canonical_length(capture.url + capture.base))
+    if len(hrefs) > most:
+        capture.over_limit = len(hrefs) - most
+        hrefs = capture.hrefs = hrefs[:most]
+    text = "".join(hrefs)
+    capture.characters = len(text)  # in a third of the time that adding the lengths takes
+    may_be_too_long = len(text) > longest or (len(text) > _HOST_CHARACTERS and (not text.isascii() or "%" in text))
+    if may_be_too_long and max(map(len, hrefs)) > min(_HOST_CHARACTERS, longest):
+        capture.hrefs = [href for href in hrefs if not _is_too_long(href, longest)]
         capture.url_too_long = len(hrefs) - len(capture.hrefs)
     return capture
+
+
+def _is_too_long(href: str, longest: int) -> bool:
+    return len(href) > longest or (
+        len(href) > _HOST_CHARACTERS and (not href.isascii() or "%" in href) and _LONG_HOST.match(href) is not None
+    )
+
+
+def _canonical_length(url: str) -> int:
+    """Characters of a URL in canonical form, at most: a byte may become three."""
+    return 1 + 3 * (len(url) if url.isascii() else len(url.encode("utf-8", "replace")))

@@ -115,8 +115,11 @@ class LinkResolver:
         page = np.repeat(np.arange(len(lengths)), lengths)
         is_base = links == _BASE
         links[is_base] = self.indices(bases)[page[is_base]]
+        base = BaseUrl("")
         for at in np.flatnonzero(links == _OF_BASE).tolist():
-            links[at] = self._join([href_of_slot[int(slots[at])]], BaseUrl(bases[page[at]]))[0]
+            if base.href != bases[page[at]]:  # parsed once a page: a hostile one is long, and has many such links
+                base = BaseUrl(bases[page[at]])
+            links[at] = self._join([href_of_slot[int(slots[at])]], base)[0]
         return links
 
     def indices(self, urls: list[str]) -> np.ndarray:

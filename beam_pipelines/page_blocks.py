@@ -31,7 +31,8 @@ MAX_BLOCK_DISTINCT_LINKS = 1 << 19
 a block is taken and encoded: 55 bytes a link, and 535 more for one that its directory did not have yet, of 80
 characters; together 400 MB."""
 MAX_BLOCK_CHARACTERS = 1 << 28
-"""Of links as written, so that long ones are bounded as well. Usual links of a full block have less than half of it."""
+"""Of links as written, and of the bases of new ones, so that long ones are bounded as well. Usual links of a full block
+have less than half of it."""
 
 
 class PageBlocks:
@@ -61,8 +62,9 @@ class PageBlocks:
         self._urls.append(url)
         self._bases.append(base)
         self._lengths.append(len(capture.hrefs))
+        before = self._resolver.num_slots
         self._slots.extend(self._resolver.slots(capture.hrefs, base))
-        self._characters += capture.characters + len(url)
+        self._characters += capture.characters + len(url) + (self._resolver.num_slots - before) * len(base)
         self.counts["links_in"] += len(capture.hrefs) + capture.over_limit + capture.url_too_long
         if capture.over_limit:
             self.counts["links_over_limit"] += capture.over_limit

@@ -21,8 +21,10 @@ class RecordLimits:
         (`too_many_encodings`).
       max_json_bytes: of a WAT record (`json_too_large`).
       max_body_bytes: of a page without its encodings; the rest is cut off (`body_cut`).
-      max_links: of a page; the rest is dropped (`over_limit`).
-      max_url_length: characters of a link as written (`url_too_long`), and of a page's URL (`page_url_too_long`).
+      max_links: of a page; the rest is dropped (`over_limit`). Fewer where the page's base is so long that its
+        relative links could have RESOLVED_CHARACTERS together.
+      max_url_length: characters of a link as written (`url_too_long`; so is one with a host of 1,000 that is not
+        ASCII), of a page's URL (`page_url_too_long`) and of its base (`base_url_too_long`).
       max_seconds: of processor time a record. A page that takes longer is dropped (`too_slow`).
       max_parser_bytes: memory for parsing one HTML page of many tags; a page that needs more is dropped
         (`html_too_costly`).
@@ -48,3 +50,6 @@ class RecordLimits:
 
 RATIO_FREE_BYTES = 1 << 24
 """What may be decompressed at any ratio: blank and repeated content is genuine, and this much of it costs little."""
+
+RESOLVED_CHARACTERS = 1 << 27
+"""What the base may add to the links of one page, each of which gets all of it: at 250,000 links, a base of 178."""

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 import zstandard
 
+from beam_pipelines import capture
 from beam_pipelines.archive_records import read_records
 from beam_pipelines.html_process import SMALL_BYTES, BoundedHtmlParser, HtmlTooCostlyError
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
@@ -72,6 +73,11 @@ _HIT: dict[str, tuple[bytes, str]] = {
         "links_over_limit",
     ),
     "url": (_html(page(["/" + "u" * 1000])), "links_url_too_long"),
+    "links of a long base": (
+        page_record("http://a.de/" + "u" * 900 + "/", [str(number) for number in range(60)]),
+        "links_over_limit",
+    ),
+    "host": (_html(page(["//" + "\u00e4" * 1000 + ".de/", "/" + "\u00e4" * 998])), "links_url_too_long"),
     "page url": (page_record("http://a.de/" + "u" * 1000, []), "records_page_url_too_long"),
     "base url": (_html(b"<base href='/%s'>" % (b"u" * 1000)), "records_base_url_too_long"),
     "encodings": (
@@ -85,9 +91,11 @@ _HIT: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", _HIT)
-def test_a_limit_is_counted_and_costs_no_other_record(case: str) -> None:
+def test_a_limit_is_counted_and_costs_no_other_record(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, name = _HIT[case]
-    limits = dataclasses.replace(_SMALL, max_seconds=0.5) if case == "seconds" else _SMALL
+    if case == "links of a long base":
+        monkeypatch.setattr(capture, "RESOLVED_CHARACTERS", 59 * (1 + 3 * 913))
+    limits = {"seconds": dataclasses.replace(_SMALL, max_seconds=0.5), "host": RecordLimits()}.get(case, _SMALL)
     for archive in (members([_GOOD, data, _GOOD]), _GOOD + data + _GOOD):
         counts = _counts(archive, limits)
         assert counts[name] == 1
