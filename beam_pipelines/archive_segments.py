@@ -6,7 +6,8 @@ compressed once more by whoever served them. After damage, reading goes on at th
 out of a damaged member is not given out, because the checksum that would vouch for it failed; but for a member of many
 records, of which all are given that came out before the damage was noticed.
 
-Decompression is bounded: a segment has at most `SEGMENT_BYTES`, and a member that grows beyond `max_ratio` is left.
+Decompression is bounded: a segment has at most `SEGMENT_BYTES`, a member that grows beyond `max_ratio` is left, and so
+are members where all those before together did.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from beam_pipelines.member_codecs import GZIP, GzipCodec, ZstdCodec, zstd_dictionary_codec
-from beam_pipelines.record_limits import RATIO_FREE_BYTES, RecordLimits
+from beam_pipelines.record_limits import ARCHIVE_RATIO_FREE_BYTES, RATIO_FREE_BYTES, RecordLimits
 
 SEGMENT_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
@@ -155,6 +156,8 @@ class _MemberReader:
         self._mark = self._at = 0
         self._num_read = len(head)
         self._num_read_again = 0
+        self._num_out = 0
+        self._max_out = ARCHIVE_RATIO_FREE_BYTES
 
     def segments(self) -> Iterator[Segment]:
         codec = self._codec
@@ -162,10 +165,18 @@ class _MemberReader:
             self._mark = self._at
             if len(self._buffer) - self._at < codec.header_bytes and self._fill():
                 continue
-            if codec.may_start(self._buffer, self._at):
+            if self._num_out > self._max_out and self._is_bloated():
+                yield self._skip(self._at + 1, "ratio_too_high")
+            elif codec.may_start(self._buffer, self._at):
                 yield from self._member()
             else:
                 yield self._skip(self._at, "garbage_between_members")
+
+    def _is_bloated(self) -> bool:
+        """Whether the members so far were decompressed to more than what was read of the file allows for."""
+        num_in = self._num_read - len(self._buffer) + self._at
+        self._max_out = ARCHIVE_RATIO_FREE_BYTES + self._limits.max_ratio * num_in
+        return self._num_out > self._max_out
 
     def _fill(self) -> bool:
         more = self._stream.read(_READ_BYTES)
@@ -191,6 +202,7 @@ class _MemberReader:
             if data:
                 parts.append(data)
                 length += len(data)
+                self._num_out += len(data)
             if ends or length >= SEGMENT_BYTES or (length and self._at - self._mark > 2 * SEGMENT_BYTES):
                 whole = parts[0] if len(parts) == 1 else b"".join(parts)
                 raw_bytes, self._mark = self._at - self._mark, self._at

@@ -87,6 +87,11 @@ def _dropped_table(report: BuildReport) -> Table:
         for name, value in parsed.items()
         if name.startswith("bytes_skipped_")
     ]
+    rows += [
+        ("limits", name.removeprefix("limits_hit_"), value)
+        for name, value in parsed.items()
+        if name.startswith("limits_hit_")
+    ]
     stages = report.manifests[0].counts if report.manifests else {}
     rows += [
         (name.partition("_")[0], name.partition("_")[2], value)

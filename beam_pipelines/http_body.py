@@ -7,6 +7,7 @@ truncated pages count.
 """
 
 import io
+import time
 import zlib
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ import brotli
 import zstandard
 from warcio.bufferedreaders import ChunkedDataReader
 
-from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.record_limits import RATIO_FREE_BYTES, RecordLimits
 
 _INFLATE_BYTES = 1 << 16
 _GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # zlib's numbers for these window formats
@@ -26,30 +27,38 @@ class TooManyEncodingsError(ValueError):
     """A body has more content encodings than the limit."""
 
 
-def read_body(content: bytes, *, transfer_encoding: str, content_encoding: str, limits: RecordLimits) -> bytes:
-    """Returns the body, and at most one byte more than `max_body_bytes` of it.
+def read_body(
+    content: bytes, *, transfer_encoding: str, content_encoding: str, limits: RecordLimits
+) -> tuple[bytes, bool]:
+    """Returns the body, and whether it was cut off: at `max_body_bytes`, or at `max_ratio` of an encoding.
 
     Raises:
       TooManyEncodingsError: it has more content encodings than `max_nesting`.
     """
-    limit = limits.max_body_bytes + 1
-    if "chunked" in transfer_encoding.lower():
-        content = _unchunk(content)
     encodings = [name for part in content_encoding.lower().split(",") if (name := part.strip())]
     if len(encodings) > limits.max_nesting:
         raise TooManyEncodingsError(content_encoding[:100])
+    if "chunked" in transfer_encoding.lower():
+        content = _unchunk(content, len(content) if encodings else limits.max_body_bytes + 1, limits.max_seconds)
+    is_cut = False
     for name in reversed(encodings):  # the last one named was applied last
-        decode = _DECODERS.get(name)
-        content = decode(content, limit) if decode else content
-    return content[:limit]
+        if decode := _DECODERS.get(name):
+            most = min(limits.max_body_bytes, max(RATIO_FREE_BYTES, limits.max_ratio * len(content)))
+            content = decode(content, most + 1)
+            is_cut, content = is_cut or len(content) > most, content[:most]
+    return content[: limits.max_body_bytes], is_cut or len(content) > limits.max_body_bytes
 
 
-def _unchunk(content: bytes) -> bytes:
+def _unchunk(content: bytes, limit: int, max_seconds: float) -> bytes:
+    """Joins chunks until there are `limit` bytes, or the time is over: a chunk can be of one byte."""
     reader = ChunkedDataReader(io.BytesIO(content))
-    parts = []
+    parts, length, deadline = [], 0, time.thread_time() + max_seconds
     try:
-        while part := reader.read(1 << 16):
+        while length < limit and (part := reader.read(1 << 16)):
             parts.append(part)
+            length += len(part)
+            if time.thread_time() > deadline:
+                break
     except (ValueError, OSError, EOFError):
         pass
     return b"".join(parts)

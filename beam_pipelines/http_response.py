@@ -62,7 +62,7 @@ def parse_http_response(
     if media_type not in (*_HTML_TYPES, *_UNKNOWN_TYPES):
         return NotAPage("not_html")
     try:
-        body = read_body(
+        body, is_cut = read_body(
             message[body_start:],
             transfer_encoding=http.get_header("transfer-encoding") or "",
             content_encoding=http.get_header("content-encoding") or "",
@@ -72,8 +72,6 @@ def parse_http_response(
         return NotAPage("too_many_encodings")
     if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
         return NotAPage("not_html")
-    is_cut = len(body) > limits.max_body_bytes
-    body = body[: limits.max_body_bytes]
     try:
         base, hrefs, unselected = parse_html(body, html_encoding(body, charset), selection)
     except HtmlTooCostlyError as error:

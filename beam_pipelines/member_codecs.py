@@ -13,6 +13,7 @@ _GZIP_WINDOW = 31  # zlib's number for "a gzip header, 32 KiB window"
 _GZIP_EXTRA_FLAGS = b"\x00\x02\x04"
 _GZIP_SYSTEMS = frozenset((*range(14), 255))
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_HEADER_BYTES = 18
 _ZSTD_WINDOW_BYTES = 1 << 27
 _ZSTD_DICTIONARY_BYTES = 1 << 26
 
@@ -108,10 +109,13 @@ class ZstdCodec:
         at = buffer.find(self.magic, start, end)
         while at >= 0:
             try:
-                self.decompressor().decompress(buffer[at : at + 64])
-                return at
+                # The header only: 64 bytes of blocks can stand for 2 MB.
+                frame = zstandard.get_frame_parameters(buffer[at : at + _ZSTD_HEADER_BYTES])
+                if frame.window_size <= _ZSTD_WINDOW_BYTES:
+                    return at
             except zstandard.ZstdError:
-                at = buffer.find(self.magic, at + 1, end)
+                pass
+            at = buffer.find(self.magic, at + 1, end)
         return -1
 
     def decompressor(self) -> Any:

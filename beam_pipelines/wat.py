@@ -3,7 +3,8 @@
 A WAT record of interest is a `metadata` record about a WARC `response` or an ARC record; its links are in
 `Envelope.Payload-Metadata.HTTP-Response-Metadata.HTML-Metadata`, each with the path at which it stood (`A@/href`).
 Decoding is typed, so that only the fields used become objects; a record whose fields have unexpected types is read
-again without types, and whatever is not a link there is passed over. Depth is bounded by Python's own recursion limit.
+again without types, and whatever is not a link there is passed over. Depth is bounded by
+`RecordLimits.max_json_depth`, and in any case by Python's recursion limit, which the decoder keeps to.
 
 Which extractor wrote a file, and when, says whether character references were replaced: Common Crawl's does so since
 August 2019 (ia-web-commons #14), the Internet Archive's (webarchive-commons) never. NUL stands in the JSON as it stood
@@ -18,7 +19,8 @@ import msgspec
 from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.character_references import decode_attribute
-from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.json_depth import is_deeper
+from beam_pipelines.record_limits import MAX_JSON_DEPTH, RecordLimits
 from webgraph.link_selection import LinkSelection
 
 REFERENCES_DECODED_SINCE = "2019-08"
@@ -118,6 +120,8 @@ def parse_wat_record(
         return NotAPage("json_too_large")
     if len(body) > _SMALL_JSON_BYTES and body.count(b"{") + body.count(b"[") > _VALUES_A_LINK * limits.max_links:
         return NotAPage("json_too_many_values")
+    if limits.max_json_depth < MAX_JSON_DEPTH and is_deeper(body, limits.max_json_depth):
+        return NotAPage("json_too_deep", is_damage=True)
     try:
         try:
             wat = _decode_any(body)

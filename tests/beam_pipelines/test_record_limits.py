@@ -1,19 +1,25 @@
 """Limits of a record: each is hit, counted, and leaves the other records alone."""
 
 import dataclasses
+import functools
 import gzip
 import io
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import zstandard
 
 from beam_pipelines import capture
 from beam_pipelines.archive_records import read_records
+from beam_pipelines.archive_segments import read_segments
+from beam_pipelines.cli import main
 from beam_pipelines.html_process import SMALL_BYTES, BoundedHtmlParser, HtmlTooCostlyError
+from beam_pipelines.http_body import _unchunk, read_body
+from beam_pipelines.json_depth import is_deeper
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
-from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.record_limits import ARCHIVE_RATIO_FREE_BYTES, RATIO_FREE_BYTES, RecordLimits
 from tests.beam_pipelines.archives import (
     http_response,
     links_at,
@@ -30,6 +36,7 @@ _GOOD = page_record("http://good.de/", ["/a"])
 _SMALL = RecordLimits(
     max_record_bytes=1 << 20,
     max_json_bytes=1 << 19,
+    max_json_depth=60,
     max_body_bytes=1 << 18,
     max_links=100,
     max_url_length=1000,
@@ -66,6 +73,10 @@ _HIT: dict[str, tuple[bytes, str]] = {
         warc_record(b"[" * 5000, kind="metadata", headers=[("Content-Type", "application/json")]),
         "records_json_too_deep",
     ),
+    "json depth of one brace a level": (
+        wat_bytes({**wat_value("http://a.de/", []), "Deep": json.loads("[" * 60 + '"}]"' + "]" * 60)}),
+        "records_json_too_deep",
+    ),
     "body": (_html(page(["/a"]) + b"x" * (1 << 18)), "limits_hit_body_cut"),
     "links": (_html(page(f"/{number}" for number in range(101))), "links_over_limit"),
     "links of a WAT": (
@@ -100,6 +111,77 @@ def test_a_limit_is_counted_and_costs_no_other_record(case: str, monkeypatch: py
         counts = _counts(archive, limits)
         assert counts[name] == 1
         assert counts["pages"] == 3 if name.startswith(("links_", "limits_")) else counts["pages"] == 2
+
+
+def test_every_limit_has_a_flag_and_its_count_a_line_in_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    hit = {case: value for case, value in _HIT.items() if case not in ("host", "links of a long base")}
+    zeros, nested = gzip.compress(bytes(20 << 20)), functools.reduce(_gzip, range(3), members([_GOOD]))
+    (tmp_path / "a.warc.gz").write_bytes(members([_GOOD, *(data for data, _ in hit.values())]) + zeros)
+    (tmp_path / "b.warc.gz").write_bytes(nested)
+    limits = dataclasses.asdict(dataclasses.replace(_SMALL, max_seconds=0.5, max_ratio=100, max_parser_bytes=3 << 27))
+    flags = [text for name, value in limits.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    tolerance = ["--max-bad-fraction", "1", "--max-failed-fraction", "1", "--tfrecord-shards", "none"]
+    archives = [str(tmp_path / name) for name in ("a.warc.gz", "b.warc.gz")]
+    assert main([*archives, "--output", str(tmp_path / "out"), *flags, *tolerance, "--variants", "all-1=*:1"]) == 0
+    report = capsys.readouterr().out
+    reached = {line.split("\u2502")[2].strip() for line in report.splitlines() if line.count("\u2502") == 4}
+    names = {name for _, name in hit.values()} | {
+        "stretches_skipped_ratio_too_high",
+        "stretches_skipped_nested_too_deep",
+    }
+    kinds = ("records_", "links_", "limits_hit_", "stretches_skipped_")
+    expected = {next(name.removeprefix(kind) for kind in kinds if name.startswith(kind)) for name in names}
+    assert {name.replace("_", " ") for name in expected} <= reached
+
+
+def _gzip(data: bytes, _: int) -> bytes:
+    return gzip.compress(data)
+
+
+def test_many_small_bombs_are_one() -> None:
+    """Each is within what may be decompressed at any ratio."""
+    for compress in (gzip.compress, zstandard.ZstdCompressor().compress):
+        bombs = compress(_GOOD) + compress(bytes(1 << 20)) * 150
+        size = 0
+        for item in read_segments(io.BytesIO(bombs)):
+            size += len(item.data)
+        assert size <= ARCHIVE_RATIO_FREE_BYTES + (1 << 20) + RecordLimits().max_ratio * len(bombs)
+        counts = _counts(bombs, RecordLimits())
+        assert (counts["pages"], counts["stretches_skipped_ratio_too_high"] > 0) == (1, True)
+
+
+def test_a_body_is_cut_where_its_ratio_is_too_high() -> None:
+    blank = bytes(RATIO_FREE_BYTES + 1)
+    for max_ratio, length in ((250, RATIO_FREE_BYTES), (2000, len(blank))):
+        limits = RecordLimits(max_body_bytes=1 << 28, max_ratio=max_ratio)
+        body, is_cut = read_body(gzip.compress(blank), transfer_encoding="", content_encoding="gzip", limits=limits)
+        assert (len(body), is_cut) == (length, length < len(blank))
+
+
+def test_a_body_of_chunks_of_one_byte_is_left_when_its_time_is_over() -> None:
+    chunks = b"1\r\nx\r\n" * 500_000
+    assert len(_unchunk(chunks, len(chunks), 60)) == 500_000
+    assert len(_unchunk(chunks, 100, 60)) == 1 << 16
+    assert len(_unchunk(chunks, len(chunks), 0.01)) < 500_000
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"a":{"b":[1,{}]}}', '["[[[[", "\\\\", "\\"[[["]', '"["', "[[],[],[[]]]", "]]][", ""]
+)
+def test_json_depth(text: str) -> None:
+    depth = most = 0
+    in_string = escaped = False
+    for sign in text:
+        if in_string:
+            escaped, in_string = sign == "\\" and not escaped, sign != '"' or escaped
+        else:
+            in_string = sign == '"'
+            depth += (sign in "[{") - (sign in "]}")
+        most = max(most, depth)
+    assert [is_deeper(text.encode(), limit) for limit in range(6)] == [most > limit for limit in range(6)]
 
 
 def test_a_bomb_of_members_is_left_and_the_next_record_found() -> None:
