@@ -98,6 +98,8 @@ def _find_codec(head: bytes, stream: Readable) -> "tuple[bytes, GzipCodec | Zstd
     """Returns what was read, and the codec of the member that begins before any uncompressed record does, if any."""
     if head.startswith(GZIP.magic[:2]):
         return head, GZIP
+    if ZstdCodec.is_packed(head):
+        return head, ZstdCodec()
     searched = 0
     while head:
         text = _UNCOMPRESSED_START.search(head, searched)
