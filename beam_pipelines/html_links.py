@@ -5,8 +5,6 @@ Link paths are those of Common Crawl's WAT writer, so that one selection serves 
 and MathML `<a href>` counts, `<a xlink:href>` does not, and `<base>` is no base: it is no HTML element there.
 """
 
-import codecs
-
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
@@ -38,17 +36,21 @@ def html_encoding(document: bytes, charset: str) -> str:
     """Returns the encoding of a document: byte order mark, then the HTTP charset, then `<meta>`, then a guess.
 
     HTML Standard, "determining the character encoding"; `charset` is the HTTP header's, or "". What a header names and
-    nobody knows counts as nothing; a `<meta>` that can be read is not in UTF-16, whatever it says; and where nothing is
-    declared, a document that is valid UTF-8 is UTF-8, which the guess often takes for something else.
+    nobody knows counts as nothing, and a `<meta>` that can be read is not in UTF-16, whatever it says. Where nothing is
+    declared, UTF-8 is recognised by its pattern, which the guess often takes for something else, and what cannot be
+    guessed is windows-1252.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if document.startswith(mark):
             return encoding
     if charset and (named := map_encoding_to_html5(charset, fallback_utf8=False)):
         return named
-    if b"charset" not in document[:_META_BYTES].lower() and _is_utf8(document):
+    is_declared = b"charset" in document[:_META_BYTES].lower()
+    if not is_declared and _is_mostly_utf8(document):
         return "utf-8"
-    found = detect_encoding(document, from_html_meta=True) or "utf-8"
+    found = detect_encoding(document, from_html_meta=True)
+    if found is None or found == "utf-8":  # what cannot be guessed comes back as UTF-8
+        return "utf-8" if is_declared else "windows-1252"
     return "utf-8" if found.startswith("utf-16") else found
 
 
@@ -80,12 +82,10 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
     return (base.attributes["href"] or "" if base else ""), hrefs, unselected
 
 
-def _is_utf8(document: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(document)  # it may end within a character
-    except UnicodeDecodeError:
-        return False
-    return True
+def _is_mostly_utf8(document: bytes) -> bool:
+    """Whether at most half of what is not ASCII is no UTF-8. A page may be cut within a character, or have bad ones."""
+    text = document.decode("utf-8", "replace")
+    return len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd")
 
 
 def _decode(document: bytes, encoding: str) -> str:

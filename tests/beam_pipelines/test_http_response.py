@@ -172,6 +172,7 @@ def test_no_message_raises(parts: list[str]) -> None:
         ("text/html; charset=no-such", b"<meta charset=windows-1251><a href='/\xe4'>", "/\u0434"),
         ("text/html", b"<meta charset=utf-16><a href='/\xc3\xa4'>", "/\u00e4"),
         ("text/html", b"<p>\xc3\xa4\xc3\xb6</p><a href='/\xc3\xa4'>\xc3", "/\u00e4"),
+        ("text/html", b"<p>\xe4\xf6\xfc</p><a href='/\xe4\xdf\xe9'>", "/\u00e4\u00df\u00e9"),
         ("text/html; charset=shift_jis", b"<a href='/\x87\x40'>", "/\u2460"),
         ("text/html; charset=euc-kr", b"<a href='/\x8c\x63'>", "/\ub620"),
         ("text/html; charset=gb2312", b"<a href='/\x81\x30\x81\x30'>", "/\x80"),
