@@ -7,8 +7,9 @@ DEMO_FLAGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 1
 FLINK := .flink
+EXTRACTOR := .extractor
 
-.PHONY: help env demo test test-slow test-gpu flink flink-test fuzz audit lint format types lock clean
+.PHONY: help env demo test test-slow test-gpu flink flink-test extractor fuzz audit lint format types lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -49,6 +50,15 @@ $(FLINK)/.made: requirements/flink.lock deploy/flink/pom.xml deploy/flink/jars.s
 flink-test: env flink ## a build on a Flink cluster of several processes, and with one of them killed
 	$(BIN)/python -m pytest -m flink tests/flink
 
+extractor: $(EXTRACTOR)/.made ## the reference WAT extractor, in .extractor, with the hashes that are pinned; needs Maven and Java 17
+
+$(EXTRACTOR)/.made: tests/reference_extractor/pom.xml tests/reference_extractor/jars.sha256
+	rm -rf $(EXTRACTOR)
+	mvn --quiet --batch-mode --file tests/reference_extractor/pom.xml -DoutputFolder=$(abspath $(EXTRACTOR)) \
+	  dependency:copy-dependencies
+	cd $(EXTRACTOR)/jars && sha256sum --quiet --strict --check $(abspath tests/reference_extractor/jars.sha256)
+	touch $@
+
 fuzz: env ## all fuzz targets, FUZZ_SECONDS each (60), FUZZ_JOBS side by side (1)
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
@@ -83,4 +93,4 @@ lock: env ## pin all dependencies anew, with hashes and without index addresses
 	  --no-emit-index-url --no-header --output-file requirements/uv.lock
 
 clean: ## what was made here
-	rm -rf $(VENV) $(FLINK) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(FLINK) $(EXTRACTOR) $(DEMO) build dist *.egg-info

@@ -1,17 +1,11 @@
 """The same pages through WARC and WAT: every difference there is, as docs/warc-and-wat.md tells it."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from beam_pipelines.archive_records import Record, read_records
-from beam_pipelines.capture import Capture
-from beam_pipelines.http_response import parse_http_response
-from beam_pipelines.wat import is_wat_record, parse_wat_record
+from tests.reference_extractor.outlinks import captures, outlinks
 from tests.shared_data import shared_data
-from webgraph.canonical_url import BaseUrl
-from webgraph.link_selection import LinkSelection
 
 _ARCHIVE = "http://www.archive.org"
 _DIFFERENT = {  # page: links in WARC but not in WAT, links in WAT but not in WARC, outlinks missing in WAT
@@ -33,29 +27,6 @@ _DIFFERENT = {  # page: links in WARC but not in WAT, links in WAT but not in WA
 }
 
 
-def _captures(path: Path) -> list[Capture]:
-    found = []
-    with path.open("rb") as stream:
-        for record in read_records(stream):
-            assert isinstance(record, Record)
-            if is_wat_record(record):
-                capture = parse_wat_record(record, LinkSelection())
-            elif record.record_type == "response":
-                capture = parse_http_response(record, LinkSelection())
-            else:
-                continue
-            if isinstance(capture, Capture):
-                found.append(capture)
-    return found
-
-
-def _outlinks(capture: Capture) -> set[str]:
-    page = BaseUrl.parse(capture.url)
-    assert page is not None
-    base = (BaseUrl.parse(capture.base, page) or page) if capture.base else page
-    return {url for url in map(base.join, capture.hrefs) if url is not None and url != page.href}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("warc", "wat", "pages", "links", "num_different"),
@@ -69,8 +40,8 @@ def _outlinks(capture: Capture) -> set[str]:
     ],
 )
 def test_every_difference_is_known(warc: str, wat: str, pages: int, links: tuple[int, int], num_different: int) -> None:
-    from_warc = _captures(shared_data(warc))
-    from_wat = _captures(shared_data(wat or warc.replace(".warc.gz", ".warc.wat.gz")))
+    from_warc = captures(shared_data(warc))
+    from_wat = captures(shared_data(wat or warc.replace(".warc.gz", ".warc.wat.gz")))
     assert [capture.url for capture in from_warc] == [capture.url for capture in from_wat]
     assert len(from_warc) == pages
     assert tuple(sum(len(capture.hrefs) for capture in source) for source in (from_warc, from_wat)) == links
@@ -78,10 +49,10 @@ def test_every_difference_is_known(warc: str, wat: str, pages: int, links: tuple
     for one, other in zip(from_warc, from_wat, strict=True):
         assert one.base == other.base
         missing, added = Counter(one.hrefs) - Counter(other.hrefs), Counter(other.hrefs) - Counter(one.hrefs)
-        outlinks, in_wat = _outlinks(one), _outlinks(other)
-        assert in_wat <= outlinks
+        in_warc, in_wat = outlinks(one), outlinks(other)
+        assert in_wat <= in_warc
         if one.hrefs == other.hrefs:
             continue
         different += 1
-        assert (missing.total(), added.total(), len(outlinks - in_wat)) == _DIFFERENT[one.url], one.url
+        assert (missing.total(), added.total(), len(in_warc - in_wat)) == _DIFFERENT[one.url], one.url
     assert different == num_different
