@@ -93,6 +93,7 @@ def parse_archive(
         for record in read_records(source, options.limits):
             if isinstance(record, Skipped):
                 _count_skipped(counts, record.reason, record.raw_bytes)
+                clock.restart()  # long damage is not the time of the record after it
                 continue
             counts["records_in"] += 1
             if record.record_type == "warcinfo":

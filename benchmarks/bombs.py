@@ -1,7 +1,7 @@
 """Peak memory and time of archives that are made to cost much, each parsed in a process of its own.
 
 Every bomb is written to a file first; what is measured is parsing it, children included. The archive also has a page
-before and a page after the bomb, and how many of the two were read is part of the result.
+before and a page after the bomb, packed like it, and how many of the two were read is part of the result.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import brotli
 import zstandard
 
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
@@ -28,14 +29,16 @@ _JSON_HEADERS = (
     b"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: http://b.de/\r\nContent-Type: application/json\r\n"
 )
 _HTML_HEADERS = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://b.de/\r\n"
+_HOST = "".join(chr(0x4E00 + number) for number in range(5000)).encode()
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd\x00\x58"
 _NEARLY_ARC = b"a:" + b" 1.1.1.1 20080101000000" * 40 + b" " + b"1" * 1000 + b"x\n"
 _MIB = 1 << 20
 _MAX_RSS_BYTES = 6 << 30
 
 
-def _pack(parts: Iterator[bytes]) -> bytes:
+def _pack(parts: Iterator[bytes], level: int = 6) -> bytes:
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as stream:
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=level, mtime=0) as stream:
         for part in parts:
             stream.write(part)
     return packed.getvalue()
@@ -52,14 +55,26 @@ def _record(headers: bytes, parts: list[tuple[bytes, int]]) -> Iterator[bytes]:
     yield b"\r\n\r\n"
 
 
-def _response(*parts: tuple[bytes, int], head: bytes = b"Content-Type: text/html\r\n") -> Iterator[bytes]:
-    return _record(_HTML_HEADERS, [(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", 1), *parts])
+def _response(
+    *parts: tuple[bytes, int], head: bytes = b"Content-Type: text/html\r\n", path: bytes = b""
+) -> Iterator[bytes]:
+    headers = _HTML_HEADERS.replace(b"b.de/", b"b.de/" + path)
+    return _record(headers, [(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n", 1), *parts])
 
 
 def _good(name: str) -> bytes:
-    return _pack(
-        _record(_HTML_HEADERS.replace(b"b.de", name.encode()), [(b"HTTP/1.1 200 OK\r\n\r\n<html><a href=/a>", 1)])
-    )
+    headers = _HTML_HEADERS.replace(b"b.de", name.encode())
+    return b"".join(_record(headers, [(b"HTTP/1.1 200 OK\r\n\r\n<html><a href=/a>", 1)]))
+
+
+def _between_good_pages(bomb: bytes) -> bytes:
+    """The bomb with a page before and after it, packed as it is."""
+    first, last = _good("first.de"), _good("last.de")
+    if bomb.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstandard.compress(first) + bomb + zstandard.compress(last)
+    if not bomb or bomb.startswith(b"\x1f\x8b"):
+        return _pack(iter([first])) + bomb + _pack(iter([last]))
+    return first + bomb + last
 
 
 def _encoded_response(body: bytes, encoding: bytes) -> bytes:
@@ -67,7 +82,7 @@ def _encoded_response(body: bytes, encoding: bytes) -> bytes:
 
 
 def _nested_gzip(times: int) -> bytes:
-    data = _good("c.de")
+    data = _pack(iter([_good("c.de")]))
     for _ in range(times):
         data = gzip.compress(data, mtime=0)
     return data
@@ -87,15 +102,22 @@ def _numbered(form: bytes, count: int) -> tuple[bytes, int]:
 
 BOMBS: dict[str, Callable[[], bytes]] = {
     "nothing but two pages": lambda: b"",
-    "gzip bomb, 10 GiB of zeros in a record": lambda: _pack(_response((bytes(_MIB), 10 << 10))),
-    "gzip bomb, 10 GiB that are no record": lambda: _pack(itertools.repeat(bytes(_MIB), 10 << 10)),
+    "gzip bomb, 4 GiB of zeros in a record": lambda: _pack(_response((bytes(_MIB), 4 << 10))),
+    "gzip bomb, 4 GiB that are no record": lambda: _pack(itertools.repeat(bytes(_MIB), 4 << 10)),
+    "gzip bombs, 2,000 members of 8 MiB": lambda: _pack(iter([bytes(8 * _MIB)])) * 2000,
     "zstandard bomb, 10 GiB": lambda: _zstd_bomb(10 << 10),
+    "zstandard bombs, 10,000 frames of 8 MiB": lambda: (_ZSTD_FRAME + 63 * _rle(0) + _rle(1)) * 10_000,
+    "zstandard frames that break after 1.8 MB": lambda: (_ZSTD_FRAME + 14 * _rle(0) + b"\x07\0\0") * 16_000,
     "gzip in gzip, 1,000 times": lambda: _nested_gzip(1000),
     "body: gzip bomb, 1 GiB": lambda: _encoded_response(_pack(itertools.repeat(bytes(_MIB), 1 << 10)), b"gzip"),
     "body: gzip in gzip bomb, 1 GiB": lambda: _encoded_response(
         gzip.compress(_pack(itertools.repeat(bytes(_MIB), 1 << 10))), b"gzip, gzip"
     ),
     "body: zstd bomb, 1 GiB": lambda: _encoded_response(zstandard.compress(bytes(1 << 30)), b"zstd"),
+    "body: brotli bomb, 1 GiB": lambda: _encoded_response(_brotli_bomb(1 << 10), b"br"),
+    "body: 30 million chunks of a byte": lambda: _pack(
+        _response((b"1\r\nx\r\n", 30_000_000), head=b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"), 0
+    ),
     "record of 1 GiB": lambda: _pack(_response((os.urandom(_MIB), 1 << 10))),
     "JSON, 100 million levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 100_000_000)])),
     "JSON, 30,000 levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b'{"a":', 30_000)])),
@@ -103,6 +125,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         _record(_JSON_HEADERS, [(b"[", 1), (b"{},", 10_000_000), (b"{}]", 1)])
     ),
     "JSON, 16 million numbers": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b"1,", 16_000_000), (b"1]", 1)])),
+    "JSON, 900 levels deep": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 900), (b"]", 900)])),
+    "JSON, 6 million strings": lambda: _pack(_record(_JSON_HEADERS, [(b"[", 1), (b'"ab",', 6_000_000), (b"1]", 1)])),
     "WAT, ten million links": lambda: _pack(_wat_links(10_000_000)),
     "WAT, one million links": lambda: _pack(_wat_links(1_000_000)),
     "HTML, ten million links": lambda: _pack(_response((b"<a href=/1>", 10_000_000))),
@@ -121,12 +145,23 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "60,000 different links of 2 KB in many pages": lambda: b"".join(
         _pack(_response(_numbered(b"<a href=/%d" + b"u" * 2000 + b">", 600))) for _ in range(100)
     ),
+    "250,000 links, each with a base of 60 KB": lambda: _pack(
+        _response(_numbered(b"<a href=%d>", 250_000), path=b"u" * 60_000 + b"/")
+    ),
+    "250,000 queries, each with a base of 60 KB": lambda: _pack(
+        _response(_numbered(b"<a href=?%d>", 250_000), path=b"u" * 60_000)
+    ),
+    "1,000 hosts of 5,000 Chinese characters": lambda: _pack(
+        _response((b"".join(b"<a href=//%s/%d>" % (_HOST, number) for number in range(1000)), 1))
+    ),
     "HTTP headers of 200 MB": lambda: _pack(_response((b"x", 1), head=b"a: b\r\n" * 33_000_000)),
     "WARC headers of 200 MB": lambda: _pack(iter([b"WARC/1.0\r\n", *itertools.repeat(b"a: b\r\n" * 100_000, 333)])),
     "pattern: spaces after charset=": lambda: _pack(
         _response((b"x", 1), head=b"Content-Type: text/html; charset=" + b" " * 60_000 + b"\r\n")
     ),
-    "pattern: lines that are nearly ARC": lambda: _NEARLY_ARC * 5000,
+    "pattern: lines that are nearly ARC": lambda: b"\n" + _NEARLY_ARC * 20_000,
+    "pattern: headers that are cut off": lambda: b"WARC/1.0\r\nWARC-Type: response\r\n" * 1_000_000,
+    "pattern: lengths of 99 MB": lambda: b"WARC/1.0\r\nContent-Length: 99999999\r\n\r\n" * 1_000_000,
     "pattern: headers of gzip members": lambda: b"\x1f\x8b\x08\x08aaaa\x00\xff" * 1_000_000,
     "pattern: numbers of entities": lambda: _pack(
         _record(_JSON_HEADERS + b"WARC-Date: 2015-01-01\r\n", [(_old_wat("/&#" + "9" * 60_000 + ";"), 1)])
@@ -139,6 +174,16 @@ def _old_wat(url: str) -> bytes:
     header = {"WARC-Type": "response", "WARC-Target-URI": "http://b.de/"}
     payload = {"HTTP-Response-Metadata": message}
     return json.dumps({"Envelope": {"WARC-Header-Metadata": header, "Payload-Metadata": payload}}).encode()
+
+
+def _rle(is_last: int) -> bytes:
+    """A zstandard block of 4 bytes for 128 KiB (RFC 8878, 3.1.1.2)."""
+    return (is_last | 1 << 1 | 0x20000 << 3).to_bytes(3, "little") + b"x"
+
+
+def _brotli_bomb(mebibytes: int) -> bytes:
+    compressor = brotli.Compressor(quality=5)
+    return b"".join(compressor.process(bytes(_MIB)) for _ in range(mebibytes)) + compressor.finish()
 
 
 def _zstd_bomb(mebibytes: int) -> bytes:
@@ -182,7 +227,7 @@ def main() -> None:
                 continue
             path, answer = Path(folder, "bomb.warc.gz"), Path(folder, "answer.json")
             bomb = make()
-            data = _good("first.de") + bomb + _good("last.de") if bomb[:1] != b"a" else bomb
+            data = _between_good_pages(bomb)
             path.write_bytes(data)
             measured = measure(
                 [sys.executable, "-m", "benchmarks.bombs", "--parse", str(path)],
