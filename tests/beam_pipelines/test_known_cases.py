@@ -25,7 +25,7 @@ from tests.beam_pipelines.archives import (
     wat_bytes,
     wat_value,
 )
-from webgraph.canonical_url import BaseUrl, canonicalize
+from webgraph.canonical_url import BaseUrl, canonicalize, node_sort_key
 
 _PAGES = [page_record(f"http://a.de/{number}", [f"/to-{number}"]) for number in range(3)]
 _URLS = [f"http://a.de/{number}" for number in range(3)]
@@ -130,6 +130,29 @@ _ARCHIVES: dict[str, tuple[bytes, list[str], str]] = {
         "",
     ),
     "warcio 1.7.0: a space in the target": (page_record("http://a.de/x y", []), ["http://a.de/x%20y"], ""),
+    "a target that is percent-encoded": (
+        page_record("http://a.de/p%C3%A4th%20x", []),
+        ["http://a.de/p%C3%A4th%20x"],
+        "",
+    ),
+    "ia-web-commons#27: a target that lost its non-ASCII": (
+        wat_bytes(wat_value("http://a.de/stra", links_at("A@/href", "/a")), "http://a.de/stra\u00dfe"),
+        ["http://a.de/stra"],
+        "",
+    ),
+    "December 2024: WARC-Protocol twice": (
+        warc_record(_message(), uri=_URLS[0], headers=[("WARC-Protocol", "h2"), ("WARC-Protocol", "tls/1.3")]),
+        _URLS[:1],
+        "",
+    ),
+    "a record without a type": (b"WARC/1.0\r\nContent-Length: 2\r\n\r\nhi\r\n\r\n" + b"".join(_PAGES), _URLS, ""),
+    "ISO 28500: a version in lower case": (b"".join(_PAGES).replace(b"WARC/1.0", b"warc/1.0"), _URLS, ""),
+    "headers that are cut off": (_PAGES[0][:40] + b"\r\n" + b"".join(_PAGES[1:]), _URLS[1:], "truncated_record"),
+    "a record that its member ends too early": (
+        members([_PAGES[0][:-20], *_PAGES[1:]]),
+        _URLS,
+        "truncated_record",
+    ),
     "a target of non-ASCII": (page_record("http://a.de/ä", []), ["http://a.de/%C3%A4"], ""),
     "arc2warc-conversion: ARC": (arc_file([(url, http_response(_HTML)) for url in _URLS]), _URLS, ""),
     "an ARC file in one member": (
@@ -201,7 +224,7 @@ _MESSAGES: dict[str, bytes] = {
     "cc-pyspark PR#9: a payload cut at its limit": _message(body=_HTML + b"<a href='/cut"),
     "warc2text#74: 20 MB": _message(body=_HTML + b" " * 21_000_000),
     "no charset": _message("Content-Type: text/html"),
-    "pwa-technologies#1059: a charset that lies": _message(
+    "news-please PR#198, pwa-technologies#1059: a charset that lies": _message(
         "Content-Type: text/html; charset=utf-8", body=_HTML + b"\xe4\xff"
     ),
     "a charset that there is none of": _message("Content-Type: text/html; charset=x-user"),
@@ -228,6 +251,18 @@ def _with_headers(headers: Any) -> dict[str, Any]:
     return value
 
 
+def _with(name: str, value: Any) -> dict[str, Any]:
+    wat = _wat(links_at("A@/href", "/a"))
+    wat["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]["HTML-Metadata"][name] = value
+    return wat
+
+
+def _with_protocols(names: list[str]) -> dict[str, Any]:
+    wat = _wat(links_at("A@/href", "/a"))
+    wat["Envelope"]["WARC-Header-Metadata"]["WARC-Protocol"] = names
+    return wat
+
+
 _WATS: dict[str, Any] = {
     "cc-pyspark PR#46: a header value is a list": _with_headers({"Link": ["<a>", "<b>"], "Content-Type": "text/html"}),
     "cc-pyspark PR#46: a header value is a string": _with_headers({"Link": "<a>"}),
@@ -236,10 +271,11 @@ _WATS: dict[str, Any] = {
     "duplicates": _wat(links_at("A@/href", "/a", "/a", "/a")),
     "wrong types": _wat([3, None, "x", {"path": 3}, {"path": "A@/href", "url": "/a"}]),
     "ia-web-commons#48: a whole data: URL": _wat(links_at("A@/href", "data:image/png;base64," + "A" * 9000, "/a")),
-    "ia-web-commons#40: a lone content meta": {
-        **_wat(links_at("A@/href", "/a")),
-        "Metas": [{"content": "x"}],
-    },
+    "ia-web-commons#40: a lone content meta": _with("Head", {"Metas": [{"content": "//x"}, {}]}),
+    "ia-web-commons#12: 100 kB of CSS": _wat(
+        [{"path": "STYLE/#text", "href": "url(" * 25_000}, *links_at("A@/href", "/a")]
+    ),
+    "December 2024: a list of protocols": _with_protocols(["h2", "tls/1.3"]),
 }
 
 
@@ -277,29 +313,51 @@ def test_cc_webgraph_12_a_page_of_16_000_links() -> None:
     assert (counts["links_in"], counts["links_out"]) == (16_000, 16_000)
 
 
-@pytest.mark.parametrize(
-    ("written", "canonical"),
-    [
-        ("http://google.com]", None),  # pythondotorg#938
-        ("http://[IP-Adresse", None),  # linkchecker#204, mf2py#79
-        ("http://[http//w.on24.com/x", None),  # wpull#197
-        ("https://example%2Ecom/", "https://example.com/"),  # crawler-commons#303
-        ("https://www.0251-sachverst%c3%a4ndiger.de/", "https://www.xn--0251-sachverstndiger-ozb.de/"),
-        ("http://a.de/90%+of", "http://a.de/90%+of"),  # crawler-commons#263
-        ("http://a.de/p%2d1/?q=f", "http://a.de/p%2d1/?q=f"),  # crawler-commons#559
-        ("http://po\u017ftgres.de/", "http://postgres.de/"),  # cc-pyspark#35
-        ("http://oynayam\u0131yor.top/", "http://xn--oynayamyor-3ub.top/"),
-        ("http://a.de\n", "http://a.de/"),  # cc-pyspark 0091314
-        ("http://a_b.de/", "http://a_b.de/"),  # cc-webgraph#24
-        ("http://example.com?", "http://example.com/?"),  # crawler-commons#308
-        ("http://a.de/x/../../y/./././z", "http://a.de/y/z"),  # Norconex#303, #574
-        ("http:///host", "http://host/"),  # Norconex#163
-        ("http://a.de/?u=http://b.de/?c", "http://a.de/?u=http://b.de/?c"),
-    ],
-)
-def test_url(written: str, canonical: str | None) -> None:
+_LINKS: dict[str, tuple[str, str | None]] = {
+    "pythondotorg#938": ("http://google.com]", None),
+    "linkchecker#204, pylinkvalidator#14, mf2py#79": ("http://[IP-Adresse", None),
+    "wpull#197": ("http://[http//w.on24.com/x", None),
+    "crawler-commons#303: a host percent-encoded": ("https://example%2Ecom/", "https://example.com/"),
+    "crawler-commons#303: and outside ASCII": (
+        "https://www.0251-sachverst%c3%a4ndiger.de/",
+        "https://www.xn--0251-sachverstndiger-ozb.de/",
+    ),
+    "crawler-commons#263: a lone percent": ("http://a.de/90%+of", "http://a.de/90%+of"),
+    "crawler-commons#559": ("http://a.de/p%2d1/?q=f", "http://a.de/p%2d1/?q=f"),
+    "cc-pyspark#35: a long s": ("http://po\u017ftgres.de/", "http://postgres.de/"),
+    "cc-pyspark#35: dotless i in a top-level domain": ("http://app.\u0131o/", "http://app.xn--o-eka/"),
+    "cc-pyspark#35: dotless i": ("http://oynayam\u0131yor.top/", "http://xn--oynayamyor-3ub.top/"),
+    "cc-pyspark 0091314: a newline at the end": ("http://a.de\n", "http://a.de/"),
+    "cc-webgraph#24: an underscore": ("http://a_b.de/", "http://a_b.de/"),
+    "cc-webgraph#1: a public suffix as a host": ("http://co.uk/", "http://co.uk/"),
+    "crawler-commons#308: an empty query": ("http://example.com?", "http://example.com/?"),
+    "crawler-commons#308: a URL in a query": ("http://a.de/?u=http://b.de/?c", "http://a.de/?u=http://b.de/?c"),
+    "Norconex/crawler#311: a session after the host": (
+        "http://a.de;jsessionid=AB12",
+        "http://a.de;jsessionid=ab12/",
+    ),
+    "Norconex#303, #574: dot segments": ("http://a.de/x/../../y/./././z", "http://a.de/y/z"),
+    "Norconex#135: a view of a calendar": ("http://a.de/cal?view=2024-01", "http://a.de/cal?view=2024-01"),
+    "Norconex#163: three slashes": ("http:///host", "http://host/"),
+    "Norconex#163: no slash at the end": ("http://a.de/x", "http://a.de/x"),
+    "Norconex#163: a slash at the end": ("http://a.de/x/", "http://a.de/x/"),
+    "Norconex#163: https": ("https://a.de/x", "https://a.de/x"),
+    "hyphe#206: this machine": ("http://localhost/", "http://localhost/"),
+    "hyphe#206: a private address": ("http://192.168.0.1/", "http://192.168.0.1/"),
+}
+
+
+@pytest.mark.parametrize("case", _LINKS)
+def test_link(case: str) -> None:
+    written, canonical = _LINKS[case]
     assert canonicalize(written) == canonical
     assert canonicalize(written, BaseUrl("http://base.de/")) == canonical
+
+
+def test_cc_webgraph_33_a_hyphen_sorts_after_a_dot() -> None:
+    """A host's subdomains follow it; another name with a hyphen does not come between them."""
+    urls = ["http://b.de/", "http://www.b.de/", "http://b-c.de/"]
+    assert sorted(reversed(urls), key=node_sort_key) == urls
 
 
 def test_a_wrong_length_is_said_with_the_bytes_it_cost() -> None:
