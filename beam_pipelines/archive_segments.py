@@ -233,11 +233,12 @@ class _MemberReader:
     def _damaged(self, parts: list[bytes], starts: bool, records: int, damage: str) -> Iterator[Segment]:
         """Gives out what of a damaged member may be trusted, and goes to the next one."""
         data = b"".join(parts)
+        start = self._mark + 1
         if records + _num_records(data) > 1:
             raw_bytes, self._mark = self._at - self._mark, self._at
             yield from _pieces(data, raw_bytes, starts, False)
+            start = self._mark
         again = self._at - self._mark
-        start = self._mark + 1
         if self._num_read_again + again > SEGMENT_BYTES + self._num_read:  # each byte is read twice, at most
             start = max(start, self._at)
         self._num_read_again += again
