@@ -1,6 +1,7 @@
-"""Why a page's outlinks through WARC and through WAT differ, each with the clause that says who is right: always WARC.
+"""Why a page's outlinks through WARC and through WAT differ, each with the clause that says who is right.
 
-Clauses are of the HTML Standard where no other standard is named. `docs/warc-and-wat.md` tells each class by its name.
+That is our HTML path but for `CONTENT_LENGTH`. Clauses are of the HTML Standard where no other standard is named.
+`docs/warc-and-wat.md` tells each class by its name.
 """
 
 import enum
@@ -22,3 +23,6 @@ class Difference(enum.Enum):
     ESCAPE_SEQUENCE = "Encoding Standard, decoders: escape sequences are of ISO-2022-JP alone"
     ENCODING = "13.2.3.2, determining the character encoding; Encoding Standard, labels"
     CONTENT_TYPE = "MIME Sniffing Standard, unknown types; Fetch Standard, extract a MIME type"
+    CONTENT_ENCODING = "RFC 9110, 8.4, content encodings; RFC 9112, 7.1, chunked"
+    CONTENT_LENGTH = "RFC 9112, 6.3, message body length: it ends at Content-Length"
+    EMPTY_LINE = "RFC 9112, 2.1: a message begins with its start line"

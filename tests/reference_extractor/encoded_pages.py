@@ -1,6 +1,10 @@
-"""Pages in several encodings, declared in all ways or in none, truly or not, and pages of several content types."""
+"""Pages in several character encodings, declared in all ways or in none, truly or not, and in several HTTP messages."""
 
-from collections.abc import Iterable
+import gzip
+import zlib
+from collections.abc import Callable, Iterable
+
+import brotli
 
 from tests.reference_extractor.differences import Difference
 from tests.reference_extractor.hostile_pages import HostilePage, Kind
@@ -55,6 +59,35 @@ def encoded_pages() -> Iterable[HostilePage]:
     classes = ((None, _AGREED), (Difference.ENCODING, _ENCODING), (Difference.CONTENT_TYPE, _CONTENT_TYPE))
     for difference, cases in classes:
         for encoding, text, content_type, declaration in cases:
-            body = f'<p>{" ".join([text] * 20)}</p><a href="/b0-0/{text}">x</a>'
-            document = f"<html><head>{declaration}</head><body>{body}</body></html>".encode(encoding)
-            yield HostilePage(document=document, kinds=(Kind(difference=difference),), content_type=content_type)
+            headers = () if content_type is None else (f"Content-Type: {content_type}",)
+            document = _document(text, declaration).encode(encoding)
+            yield HostilePage(document=document, kinds=(Kind(difference=difference),), headers=headers)
+    for difference, encode, header, prefix in _MESSAGES:
+        headers = ("Content-Type: text/html; charset=utf-8", header)
+        document = encode(_document(_LATIN, "").encode())
+        yield HostilePage(document=document, kinds=(Kind(difference=difference),), headers=headers, prefix=prefix)
+
+
+def _document(text: str, declaration: str) -> str:
+    body = f'<p>{" ".join([text] * 20)}</p><a href="/b0-0/{text}">x</a>'
+    return f"<html><head>{declaration}</head><body>{body}</body></html>"
+
+
+def _chunked(body: bytes) -> bytes:
+    parts = [body[start : start + 16] for start in range(0, len(body), 16)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+_MESSAGES: tuple[tuple[Difference | None, Callable[[bytes], bytes], str, bytes], ...] = (
+    (None, bytes, "Content-Encoding: gzip", b""),  # undone by the crawler
+    (None, bytes, "Transfer-Encoding: chunked", b""),
+    (None, bytes, "Content-Length: 100000", b""),
+    (None, bytes, "Content-Length: none", b""),
+    (Difference.CONTENT_ENCODING, gzip.compress, "Content-Encoding: gzip", b""),
+    (Difference.CONTENT_ENCODING, zlib.compress, "Content-Encoding: deflate", b""),
+    (Difference.CONTENT_ENCODING, brotli.compress, "Content-Encoding: br", b""),
+    (Difference.CONTENT_ENCODING, _chunked, "Transfer-Encoding: chunked", b""),
+    (Difference.CONTENT_LENGTH, bytes, "Content-Length: 100", b""),
+    (Difference.CONTENT_LENGTH, bytes, "Content-Length: 0", b""),
+    (Difference.EMPTY_LINE, bytes, "X: y", b"\r\n"),
+)

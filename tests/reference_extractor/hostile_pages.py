@@ -22,11 +22,17 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostilePage:
-    """A document, its Content-Type (None without one), and the kinds of its blocks, in order."""
+    """A document as it is transferred, the kinds of its blocks, in order, its headers, and what stands before them."""
 
     document: bytes
     kinds: tuple[Kind, ...]
-    content_type: str | None = "text/html; charset=utf-8"
+    headers: tuple[str, ...] = ("Content-Type: text/html; charset=utf-8",)
+    prefix: bytes = b""
+
+    @property
+    def message(self) -> bytes:
+        head = "\r\n".join(("HTTP/1.1 200 OK", *self.headers, "", ""))
+        return self.prefix + head.encode() + self.document
 
     def explain(self, url: str) -> Difference | None:
         """Returns why one reader may have this outlink and another not, or None where nothing says so."""
