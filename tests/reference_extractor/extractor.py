@@ -16,6 +16,8 @@ _JARS = _ROOT / ".extractor" / "jars"
 _PINNED = Path(__file__).with_name("jars.sha256")
 _MAIN = "org.archive.extract.ResourceExtractor"
 _SECONDS = 120
+_JAVA_FLAGS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For runs of seconds: half of the processor time."""
 
 
 def require_extractor() -> None:
@@ -39,7 +41,8 @@ def extract_wat(archive: Path, wat: Path) -> str:
     Raises:
       subprocess.CalledProcessError: it gave up.
     """
-    command = ["java", "-Xmx512m", "-cp", os.pathsep.join(map(str, _class_path())), _MAIN, "-wat", str(archive)]
+    class_path = os.pathsep.join(map(str, _class_path()))
+    command = ["java", *_JAVA_FLAGS, "-cp", class_path, _MAIN, "-wat", str(archive)]
     with wat.open("wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, timeout=_SECONDS, check=True)
     return done.stderr.decode("utf-8", "replace")

@@ -37,7 +37,7 @@ class HostilePage:
     def explain(self, url: str) -> Difference | None:
         """Returns why one reader may have this outlink and another not, or None where nothing says so."""
         found = _BLOCK_OF_LINK.search(url)
-        if found is None:  # a link made of pieces of tags
+        if found is None:  # a link made of pieces of tags, or of nothing
             return next((kind.difference for kind in self.kinds if kind.difference is Difference.TAG), None)
         own = self.kinds[int(found[1])]
         before = self.kinds[: int(found[1])]
@@ -74,7 +74,6 @@ AGREED = _kind(
 <a~href="@"~/~rel=x>x</a>
 <a~href=@'x>x</a>
 <a~href=@"x>x</a>
-<a~href=>x</a><a~href>x</a>
 <a~name=x></a><a~href="@">x</a>
 </a><a~href="@">x</a></a>
 <a~href="@"><div>x</div></a>
@@ -153,6 +152,7 @@ _TEMPLATED = (
 <?x '""",
         overruns=True,
     ),
+    _kind(Difference.TAG, "<a~href=>x</a>\n<a~href>x</a>"),
     _kind(
         Difference.WHITE_SPACE,
         """
