@@ -1,7 +1,9 @@
-"""The table of `docs/scale.md`: what a crawl of 64,000 WAT files costs at each step, on paper.
+"""What a crawl of 64,000 WAT files costs: the table of `docs/scale.md`, step by step, and of `docs/dataflow.md`, in money.
 
 python -m benchmarks.scale_table
 """
+
+import dataclasses
 
 from beam_pipelines.partitioning import choose_num_partitions, choose_num_ranges
 from beam_pipelines.scale import CrawlStatistics, Cuts, step_costs
@@ -59,6 +61,49 @@ def table(crawl: CrawlStatistics, cuts: Cuts) -> str:
     return "\n".join(lines) + "\n"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataflowJob:
+    """What a build takes and pays on Dataflow.
+
+    Attributes:
+      cpu_seconds_a_link: of all steps; the largest run of `scale_runs.json`.
+      utilisation: share of the paid CPU hours that works.
+      gb_a_core, disk_a_core: memory and disk of a worker, in GB, for each of its cores (`deploy/dataflow/build.args`).
+      cpu_hour, gb_hour, disk_gb_hour, shuffled_gb, stored_gb_month: prices in dollars. Examples, of the order of the
+        list for batch jobs in `us-central1`; they change and differ by region.
+    """
+
+    cpu_seconds_a_link: float = 6.6e-6
+    utilisation: float = 0.7
+    gb_a_core: float = 8.0
+    disk_a_core: float = 25.0
+    cpu_hour: float = 0.056
+    gb_hour: float = 0.0036
+    disk_gb_hour: float = 0.000054
+    shuffled_gb: float = 0.011
+    stored_gb_month: float = 0.02
+
+
+def cost_table(crawl: CrawlStatistics, cuts: Cuts, job: DataflowJob) -> str:
+    """What a build costs on Dataflow, as Markdown. Archives are read where they lie; work files are kept for a day."""
+    steps = step_costs(crawl, cuts)
+    hours = crawl.links * job.cpu_seconds_a_link / 3600 / job.utilisation
+    work = max(step.disk for step in steps) / 1e9
+    rows = (
+        ("vCPU hours", hours, job.cpu_hour),
+        ("GB hours of memory", hours * job.gb_a_core, job.gb_hour),
+        ("GB hours of disk", hours * job.disk_a_core, job.disk_gb_hour),
+        ("GB shuffled, in and out", 2 * sum(step.shuffled for step in steps) / 1e9, job.shuffled_gb),
+        ("GB months of work files, a day", work / 30, job.stored_gb_month),
+        ("GB months of graphs, a month", steps[-1].written / 1e9, job.stored_gb_month),
+    )
+    lines = ["| what | amount | price, $ | $ |", "|---|--:|--:|--:|"]
+    for what, amount, price in rows:
+        lines.append(f"| {what} | {amount:,.0f} | {f'{price:f}'.rstrip('0')} | {amount * price:,.0f} |")
+    lines.append(f"| together | | | {sum(amount * price for _, amount, price in rows):,.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 def _bytes(number: float) -> str:
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if number >= size:
@@ -67,4 +112,5 @@ def _bytes(number: float) -> str:
 
 
 if __name__ == "__main__":
-    print(table(FULL_SCALE, cuts_of(FULL_SCALE)), end="")
+    print(table(FULL_SCALE, cuts_of(FULL_SCALE)))
+    print(cost_table(FULL_SCALE, cuts_of(FULL_SCALE), DataflowJob()), end="")

@@ -13,7 +13,7 @@ from beam_pipelines.local_engine import LocalEngine
 from beam_pipelines.machine import MachineOptions
 from beam_pipelines.options import BuildOptions, OutputOptions, Partitioning
 from beam_pipelines.scale import CrawlStatistics, Cuts, StepCost, occupied, step_costs
-from benchmarks.scale_table import FULL_SCALE, cuts_of, table
+from benchmarks.scale_table import FULL_SCALE, DataflowJob, cost_table, cuts_of, table
 from benchmarks.step_sizes import STEPS, WeighedBuild, statistics_of, weighed_build
 from benchmarks.step_sizes import cuts_of as cuts_of_build
 from tests.beam_pipelines.graphs import build_files
@@ -154,3 +154,4 @@ def test_occupied_cells(cells: int, items: float) -> None:
 
 def test_the_table_in_the_documentation_is_what_the_function_says() -> None:
     assert table(FULL_SCALE, cuts_of(FULL_SCALE)) in (_ROOT / "docs" / "scale.md").read_text()
+    assert cost_table(FULL_SCALE, cuts_of(FULL_SCALE), DataflowJob()) in (_ROOT / "docs" / "dataflow.md").read_text()
