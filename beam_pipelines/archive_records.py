@@ -29,11 +29,13 @@ _ARC_LINE = re.compile(
     rb"(?:(?P<file>filedesc:[^\s]*)|(?P<url>" + _ARC_START.pattern + rb"[^\n]{0,8192}) "
     rb"\d{1,3}(?:\.\d{1,3}){3} \d{8,14}) [^\n]*\n"
 )
-_WARC_START = rb"(?i:WARC)/[01]\.\d+\r?\n"
-"""In any case, as literals of the standard's grammar are (ISO 28500, 4; RFC 822, 2.1)."""
-_RECORD_START = re.compile(_WARC_START + rb"|(?<=\n)" + _ARC_LINE.pattern)
+_RECORD_START = re.compile(
+    # Both begin with a sign of one set, which is looked for three times as fast as either.
+    rb"[Ww\n](?:(?<!\n)[Aa][Rr][Cc]/[01]\.\d+\r?\n|(?<=\n)(?=" + _ARC_LINE.pattern + rb"))"
+)
+"""`WARC/1.0` in any case, as literals of the standard's grammar are (ISO 28500, 4; RFC 822, 2.1), or an ARC line."""
 _START_IN_BODY = re.compile(
-    rb"(?<=\n)(?:" + _WARC_START + rb"(?i:WARC-|Content-)[A-Za-z-]{2,40}+:|" + _ARC_LINE.pattern + rb")"
+    rb"\n(?=(?i:WARC)/[01]\.\d\r?\n(?i:WARC-|Content-)[A-Za-z-]{2,40}+:|" + _ARC_LINE.pattern + rb")"
 )
 """Of a record that holds the next ones: what a page may have in its text is no start of a record."""
 _TRUNCATIONS = (GZIP.truncation, ZstdCodec.truncation)
@@ -288,7 +290,7 @@ class _Framer:
     def _start_in(self, start: int, end: int) -> int:
         """Returns where in [start, end) of the buffer a record begins, or -1."""
         match = _START_IN_BODY.search(self._buffer, start, end)
-        return -1 if match is None else match.start()
+        return -1 if match is None else match.end()
 
     def _resync(self) -> Generator[Skipped, None, bool]:
         """Drops bytes up to the next start of a record; returns whether there is one."""
@@ -297,7 +299,7 @@ class _Framer:
             self._consume(max(0, len(self._buffer) - _RESYNC_OVERLAP))
             return False
         reason, self._resyncing = self._resyncing, ""
-        self._consume(match.start())
+        self._consume(match.start() + (match[0] == b"\n"))
         yield self._skip(reason)
         return True
 
