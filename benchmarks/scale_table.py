@@ -1,4 +1,4 @@
-"""What a crawl of 64,000 WAT files costs: the table of `docs/scale.md`, step by step, and of `docs/dataflow.md`, in money.
+"""What 64,000 WAT files cost: the table of `docs/scale.md`, step by step, and that of `docs/dataflow.md`, in money.
 
 python -m benchmarks.scale_table
 """
