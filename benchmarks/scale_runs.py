@@ -7,9 +7,10 @@
     python -m benchmarks.scale_runs plot scale_runs.json
 
 `all` does the other four in this order, for all sizes, and writes scale_runs.json, scale_plain.json and scale_runs.png.
-`make` writes the crawls. DIR/synthetic-Nx are made crawls of about N times 0.82 million links, read as WAT; DIR/real
-are WARC files of documentation sites (`make_crawl.sh DIR/real`); with DIR/fill-16x, read as WAT, they have 16 times the
-links of the shared crawl ("mixed-16x"). `run` builds each size as a process of its own and compares its counts
+`make` writes the crawls. DIR/synthetic-Nx are made crawls of about N times 0.82 million links, read as WAT; DIR/real/warc
+are WARC files of documentation sites (`make_crawl.sh DIR/real`), DIR/real/wat what the reference extractor makes of them
+(`make extractor`), as the shared crawl's were made; with DIR/fill-16x, read as WAT, they have 16 times the links of the
+shared crawl ("mixed-16x"). `run` builds each size as a process of its own and compares its counts
 with the crawl's own truth; a size is added to the output when it is done. What follows `--` goes to `webgraph build`.
 """
 
@@ -28,6 +29,7 @@ from typing import Any
 from benchmarks.environment import environment
 from benchmarks.measured_process import Measured, measure
 from benchmarks.true_counts import true_counts
+from tests.reference_extractor.extractor import extract_wat
 from webgraph.manifest import read_manifest
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
 
@@ -56,6 +58,17 @@ def make(arguments: argparse.Namespace) -> None:
     _synthetic(arguments.folder / "fill-16x", _FILL_PAGES, _FILL_FILES, _FILL_SEED)
     if arguments.make_crawl and not (arguments.folder / "real").exists():
         subprocess.run(["bash", str(arguments.make_crawl), str(arguments.folder / "real")], check=True)
+    _extract(arguments.folder / "real")
+
+
+def _extract(folder: Path) -> None:
+    """Makes the WAT files of a crawl's WARC files that are missing."""
+    (folder / "wat").mkdir(exist_ok=True)
+    for archive in sorted((folder / "warc").glob("*.warc.gz")):
+        wat = folder / "wat" / archive.name.replace(".warc.gz", ".warc.wat.gz")
+        if not wat.exists():
+            extract_wat(archive, wat.with_suffix(".part"))
+            wat.with_suffix(".part").rename(wat)
 
 
 def _synthetic(folder: Path, pages: int, files: int, seed: int) -> None:
