@@ -7,11 +7,11 @@
     python -m benchmarks.scale_runs plot scale_runs.json
 
 `all` does the other four in this order, for all sizes, and writes scale_runs.json, scale_plain.json and scale_runs.png.
-`make` writes the crawls. DIR/synthetic-Nx are made crawls of about N times 0.82 million links, read as WAT; DIR/real/warc
-are WARC files of documentation sites (`make_crawl.sh DIR/real`), DIR/real/wat what the reference extractor makes of them
-(`make extractor`), as the shared crawl's were made; with DIR/fill-16x, read as WAT, they have 16 times the links of the
-shared crawl ("mixed-16x"). `run` builds each size as a process of its own and compares its counts
-with the crawl's own truth; a size is added to the output when it is done. What follows `--` goes to `webgraph build`.
+`make` writes the crawls. DIR/synthetic-Nx are made crawls of about N times 0.82 million links, read as WAT; DIR/real
+holds WARC files of documentation sites (`make_crawl.sh DIR/real`), and WAT files that the reference extractor makes of
+them (`make extractor`), as the shared crawl's were made; with DIR/fill-16x, read as WAT, they have 16 times its links
+("mixed-16x"). `run` builds each size as a process of its own and compares its counts with the crawl's own truth; a size
+is added to the output when it is done. What follows `--` goes to `webgraph build`.
 """
 
 import argparse
