@@ -5,9 +5,11 @@ that follows (13.2.4.3), so that 30 KB of tags become a million elements; block 
 all open elements; each attribute of a tag is compared with those before. A parser in C cannot be stopped. So a page of
 more than `SMALL_BYTES` or `SMALL_TAGS` goes to a child process, which has a limit of memory (RLIMIT_AS) and, for each
 page, of processor time (ITIMER_PROF); where the child dies, only that page is lost, whatever killed it. Smaller pages
-are parsed here, since their worst case is small. The child starts at the first large page and ends with the archive.
+are parsed here, since their worst case is small. The child starts at the first large page, which takes 0.1 s, and stays
+for the archives that follow.
 """
 
+import atexit
 import contextlib
 import os
 import resource
@@ -15,9 +17,8 @@ import signal
 import struct
 import subprocess
 import sys
-from typing import IO, Any
-
-import msgspec
+from collections.abc import Iterator
+from typing import IO
 
 from beam_pipelines.html_links import html_links
 from beam_pipelines.record_limits import RecordLimits
@@ -25,7 +26,13 @@ from webgraph.link_selection import LinkSelection
 
 SMALL_BYTES = 1 << 16
 SMALL_TAGS = 2000
-_LENGTH = struct.Struct("<Q")
+_REQUEST = struct.Struct("<QB??")
+"""Bytes of the document and of the name of its encoding, and the selection; both follow."""
+_ANSWER = struct.Struct("<qQ")
+"""Number of unselected links, or one of the failures below, and bytes; base and links follow, joined by NUL, which the
+tokenizer leaves in no attribute (HTML 13.2.5.36 to 13.2.5.38)."""
+_TOO_COSTLY = -1
+_PIPE_BYTES = 1 << 20
 
 
 class HtmlTooCostlyError(Exception):
@@ -37,17 +44,18 @@ class HtmlTooCostlyError(Exception):
 
 
 class BoundedHtmlParser:
-    """`html_links` within limits. A context manager: it ends its process."""
+    """`html_links` within limits. One thread at a time; `close` ends its process."""
 
     def __init__(self, limits: RecordLimits) -> None:
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_asked = False
 
     def __enter__(self) -> "BoundedHtmlParser":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._end()
+        self.close()
 
     def links(self, document: bytes, encoding: str, selection: LinkSelection) -> tuple[str, list[str], int]:
         """As `html_links`.
@@ -58,55 +66,92 @@ class BoundedHtmlParser:
         """
         if len(document) <= SMALL_BYTES and document.count(b"<") <= SMALL_TAGS:
             return html_links(document, encoding, selection)
-        child = self._child
-        if child is None:
-            limits = [str(self._limits.max_seconds), str(self._limits.max_parser_bytes)]
-            child = self._child = subprocess.Popen(
-                [sys.executable, "-m", "beam_pipelines.html_process", *limits],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            )
+        if self._is_asked:  # something interrupted the last call: its answer is not this one's
+            self.close()
+        child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None
+        self._is_asked = True
         try:
-            _write(child.stdin, (document, encoding, selection.all_paths, selection.drop_nofollow))
-            answer = _read(child.stdout)
+            _write_request(child.stdin, document, encoding, selection)
+            answer = _read_answer(child.stdout)
         except BrokenPipeError:
             answer = None
+        self._is_asked = False
         if answer is None:
-            returncode = self._end()
+            returncode = self.close()
             raise HtmlTooCostlyError("too_slow" if returncode == -signal.SIGPROF else "html_too_costly")
-        found, failure = answer
-        if found is None:
-            raise HtmlTooCostlyError(failure)
-        return tuple(found)
+        base, hrefs, unselected = answer
+        if unselected == _TOO_COSTLY:
+            raise HtmlTooCostlyError("html_too_costly")
+        return base, hrefs, unselected
 
-    def _end(self) -> int:
+    def _start(self) -> "subprocess.Popen[bytes]":
+        limits = [str(self._limits.max_seconds), str(self._limits.max_parser_bytes)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "beam_pipelines.html_process", *limits],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            pipesize=_PIPE_BYTES,
+        )
+
+    def close(self) -> int:
         """Ends the process, if there is one, and returns how it ended."""
         child, self._child = self._child, None
         if child is None:
             return 0
+        if self._is_asked:
+            child.kill()
+            self._is_asked = False
         with contextlib.suppress(BrokenPipeError):
             child.communicate()
         return child.returncode
 
 
-def _write(stream: IO[bytes], value: Any) -> None:
-    content = msgspec.msgpack.encode(value)
-    stream.write(_LENGTH.pack(len(content)))
-    stream.write(content)
+_idle: dict[tuple[int, RecordLimits], list[BoundedHtmlParser]] = {}
+"""Parsers that wait for an archive, by process, since a fork copies this, and limits."""
+
+
+@contextlib.contextmanager
+def bounded_html_parser(limits: RecordLimits) -> Iterator[BoundedHtmlParser]:
+    """A parser that another archive of this process has left, or a new one."""
+    idle = _idle.setdefault((os.getpid(), limits), [])
+    try:
+        parser = idle.pop()
+    except IndexError:
+        parser = BoundedHtmlParser(limits)
+    try:
+        yield parser
+    finally:
+        idle.append(parser)
+
+
+@atexit.register
+def _close_idle() -> None:
+    for (process, _), parsers in _idle.items():
+        for parser in parsers if process == os.getpid() else ():
+            parser.close()
+
+
+def _write_request(stream: IO[bytes], document: bytes, encoding: str, selection: LinkSelection) -> None:
+    name = encoding.encode("utf-8", "replace")[:255]
+    stream.write(_REQUEST.pack(len(document), len(name), selection.all_paths, selection.drop_nofollow) + name)
+    stream.write(document)
     stream.flush()
 
 
-def _read(stream: IO[bytes]) -> Any:
-    """Returns the next value, or None where the stream ended."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
+def _read_answer(stream: IO[bytes]) -> tuple[str, list[str], int] | None:
+    """Returns base, links and how many others there are, or None where the stream ended."""
+    head = stream.read(_ANSWER.size)
+    if len(head) < _ANSWER.size:
         return None
-    (length,) = _LENGTH.unpack(head)
+    unselected, length = _ANSWER.unpack(head)
     content = stream.read(length)
-    return msgspec.msgpack.decode(content) if len(content) == length else None
+    if len(content) < length:
+        return None
+    base, *hrefs = content.decode("utf-8", "surrogatepass").split("\0")
+    return base, hrefs, unselected
 
 
 def _serve(max_seconds: float, max_bytes: int) -> None:
@@ -117,16 +162,21 @@ def _serve(max_seconds: float, max_bytes: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     allowed = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
     resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
-    while (request := _read(sys.stdin.buffer)) is not None:
-        document, encoding, all_paths, drop_nofollow = request
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while len(head := requests.read(_REQUEST.size)) == _REQUEST.size:
+        length, name_length, all_paths, drop_nofollow = _REQUEST.unpack(head)
+        encoding, document = requests.read(name_length).decode("utf-8"), requests.read(length)
         selection = LinkSelection(all_paths=all_paths, drop_nofollow=drop_nofollow)
         signal.setitimer(signal.ITIMER_PROF, max_seconds)
         try:
-            answer: tuple[Any, str] = (html_links(document, encoding, selection), "")
+            base, hrefs, unselected = html_links(document, encoding, selection)
+            content = "\0".join((base, *hrefs)).encode("utf-8", "surrogatepass")
         except (ValueError, MemoryError):  # the parser rejects no document: it fails where it gets no memory
-            answer = (None, "html_too_costly")
+            content, unselected = b"", _TOO_COSTLY
         signal.setitimer(signal.ITIMER_PROF, 0)
-        _write(sys.stdout.buffer, answer)
+        answers.write(_ANSWER.pack(unselected, len(content)))
+        answers.write(content)
+        answers.flush()
 
 
 if __name__ == "__main__":

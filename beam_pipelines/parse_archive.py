@@ -11,7 +11,7 @@ import xxhash
 from beam_pipelines.archive_records import Record, Skipped, read_records
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture, NotAPage, within_limits
-from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.html_process import BoundedHtmlParser, bounded_html_parser
 from beam_pipelines.http_response import parse_http_response
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.page_blocks import PageBlocks
@@ -89,7 +89,7 @@ def parse_archive(
     counts: Counter[str] = Counter()
     clock = _RecordClock(options.limits.max_seconds)
     has_references = False  # in the WAT records that follow
-    with BoundedHtmlParser(options.limits) as html:
+    with bounded_html_parser(options.limits) as html:
         for record in read_records(source, options.limits):
             if isinstance(record, Skipped):
                 _count_skipped(counts, record.reason, record.raw_bytes)
