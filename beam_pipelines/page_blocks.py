@@ -21,8 +21,9 @@ import pyarrow as pa
 
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
+from beam_pipelines.document_base import absolute_links, document_base
 from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
-from webgraph.canonical_url import BaseUrl, canonicalize
+from webgraph.canonical_url import canonicalize
 from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
 MAX_BLOCK_LINKS = 1 << 21
@@ -58,14 +59,16 @@ class PageBlocks:
         url = canonicalize(capture.url)
         if url is None:
             return False
-        base = (canonicalize(capture.base, BaseUrl(url)) or url) if capture.base else url
+        base, hrefs = document_base(url, capture.base), capture.hrefs
+        if base is None:
+            base, hrefs = url, absolute_links(hrefs)
         self._urls.append(url)
         self._bases.append(base)
-        self._lengths.append(len(capture.hrefs))
+        self._lengths.append(len(hrefs))
         before = self._resolver.num_slots
-        self._slots.extend(self._resolver.slots(capture.hrefs, base))
+        self._slots.extend(self._resolver.slots(hrefs, base))
         self._characters += capture.characters + len(url) + (self._resolver.num_slots - before) * len(base)
-        self.counts["links_in"] += len(capture.hrefs) + capture.over_limit + capture.url_too_long
+        self.counts["links_in"] += len(hrefs) + capture.over_limit + capture.url_too_long
         if capture.over_limit:
             self.counts["links_over_limit"] += capture.over_limit
         if capture.url_too_long:

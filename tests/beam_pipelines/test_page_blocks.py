@@ -11,12 +11,13 @@ from beam_pipelines.capture import Capture
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.merge_pages import find_pages, merge_pages
 from beam_pipelines.page_blocks import PageBlocks
-from webgraph.canonical_url import BaseUrl
+from webgraph.canonical_url import BaseUrl, canonicalize
 from webgraph.link_keys import PageKeyCollisionError, link_keys
 
 _PAGES = [f"http://{host}/{name}" for host in ("a.de", "b.in", "www.c.com") for name in ("", "x", "y?q")]
 _HREFS = st.sampled_from([*_PAGES, "", "#t", "x", "/y?q", "http://[IP", "mailto:x", "http://out.org/", "?q"])
-_CAPTURES = st.lists(st.tuples(st.sampled_from(_PAGES), st.lists(_HREFS, max_size=6), st.sampled_from(["", "/b/", "//b.in/", "http://["])), max_size=10)  # fmt: skip # noqa: E501
+_BASES = st.sampled_from(["", "/b/", "//b.in/", "http://[", "file:///C:/", "javascript:x"])
+_CAPTURES = st.lists(st.tuples(st.sampled_from(_PAGES), st.lists(_HREFS, max_size=6), _BASES), max_size=10)
 
 Captures = list[tuple[str, list[str], str]]
 
@@ -42,7 +43,8 @@ def _outlinks(captures: Captures) -> dict[str, set[str]]:
         page = BaseUrl.parse(url)
         assert page is not None
         base = (BaseUrl.parse(base_href, page) or page) if base_href else page
-        links = {base.join(href) for href in hrefs} - {None, page.href}
+        absolute = base_href.startswith("file:")
+        links = {canonicalize(href) if absolute else base.join(href) for href in hrefs} - {None, page.href}
         graph.setdefault(page.href, set()).update(link for link in links if link is not None)
     return graph
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from beam_pipelines.archive_records import Record, read_records
 from beam_pipelines.capture import Capture
+from beam_pipelines.document_base import document_base
 from beam_pipelines.http_response import parse_http_response
 from beam_pipelines.wat import is_wat_record, keeps_references, parse_wat_record
-from webgraph.canonical_url import BaseUrl
+from webgraph.canonical_url import BaseUrl, canonicalize
 from webgraph.link_selection import LinkSelection
 
 
@@ -31,7 +32,8 @@ def captures(archive: Path) -> list[Capture]:
 
 def outlinks(capture: Capture) -> set[str]:
     """The canonical URLs of a page's links, without its own."""
-    page = BaseUrl.parse(capture.url)
+    page = canonicalize(capture.url)
     assert page is not None
-    base = (BaseUrl.parse(capture.base, page) or page) if capture.base else page
-    return {url for url in map(base.join, capture.hrefs) if url is not None and url != page.href}
+    base = document_base(page, capture.base)
+    links = map(BaseUrl(base).join, capture.hrefs) if base else map(canonicalize, capture.hrefs)
+    return {url for url in links if url is not None and url != page}
