@@ -115,16 +115,23 @@ def _find_codec(head: bytes, stream: Readable) -> "tuple[bytes, GzipCodec | Zstd
 
 
 class _Unpacked:
-    """The data of segments as a stream, and the bytes of the file behind what was read since the last call of `raw`."""
+    """The data of segments as a stream, and the bytes of the file behind what was read since the last call of `raw`.
+
+    `damage` are the marks of damage that were passed over.
+    """
 
     def __init__(self, first: Segment, rest: Iterator[Segment]) -> None:
         self._data, self._raw, self._rest = first.data, first.raw_bytes, rest
+        self.damage: list[Segment] = []
 
     def read(self, size: int, /) -> bytes:
         while not self._data:
             segment = next(self._rest, None)
             if segment is None:
                 return b""
+            if segment.damage:
+                self.damage.append(segment)
+                continue
             self._data, self._raw = segment.data, self._raw + segment.raw_bytes
         data, self._data = self._data[:size], self._data[size:]
         return data
@@ -139,6 +146,9 @@ def _nested(unpacked: _Unpacked, limits: RecordLimits, depth: int) -> Iterator[S
     for segment in _read_segments(unpacked, limits, depth):
         segment.raw_bytes = unpacked.raw()
         yield segment
+        while unpacked.damage:
+            yield unpacked.damage.pop(0)
+    yield from unpacked.damage
     if raw_bytes := unpacked.raw():
         yield Segment(b"", raw_bytes)
 

@@ -133,6 +133,16 @@ def test_garbage_between_members() -> None:
     assert segments[1].raw_bytes == len(b"garbage \x1f\x8b")
 
 
+def test_damage_around_nested_members_is_marked() -> None:
+    inner = _gzip([random.Random(number).randbytes(900_000) for number in range(4)])
+    outer = bytearray(gzip.compress(inner, mtime=0))
+    outer[-6] ^= 1  # the checksum, behind the last member
+    segments = _read(bytes(outer))
+    assert sorted(filter(None, (segment.damage for segment in segments))) == ["bad_gzip_member", "truncated_gzip_member"]
+    assert _joined(segments)[:900_000] == random.Random(0).randbytes(900_000)
+    assert _size(segments) == len(outer)
+
+
 def test_garbage_in_zstandard() -> None:
     frame, other = map(zstandard.ZstdCompressor().compress, (b"one", b"two"))
     segments = _read(frame + b"garbage" + other)
