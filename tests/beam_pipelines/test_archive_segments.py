@@ -138,7 +138,7 @@ def test_damage_around_nested_members_is_marked() -> None:
     outer = bytearray(gzip.compress(inner, mtime=0))
     outer[-6] ^= 1  # the checksum, behind the last member
     segments = _read(bytes(outer))
-    assert sorted(filter(None, (segment.damage for segment in segments))) == ["bad_gzip_member", "truncated_gzip_member"]
+    assert {segment.damage for segment in segments} == {"", "bad_gzip_member", "truncated_gzip_member"}
     assert _joined(segments)[:900_000] == random.Random(0).randbytes(900_000)
     assert _size(segments) == len(outer)
 
