@@ -11,6 +11,7 @@ from rich.console import Console
 
 from alx_solver.cli_flags import make_parser
 from alx_solver.cli_model_flags import MODEL_COMMANDS
+from alx_solver.cli_plan_flags import add_plan
 from alx_solver.cli_tune_flags import add_tune
 from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
 from alx_solver.processes import join_processes
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit code.
     """
     try:
-        arguments = make_parser([*MODEL_COMMANDS, add_tune]).parse_args(argv)
+        arguments = make_parser([*MODEL_COMMANDS, add_tune, add_plan]).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     errors = Console(stderr=True)
@@ -52,13 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: argparse.Namespace, console: Console) -> None:
-    from alx_solver import cli_commands, cli_model, cli_tune
+    from alx_solver import cli_commands, cli_model, cli_plan, cli_tune
 
     commands = {
         "train": cli_commands.run_train,
         "evaluate": cli_commands.run_evaluate,
         "bench": cli_commands.run_bench,
         "tune": cli_tune.run_tune,
+        "plan": cli_plan.run_plan,
         "recommend": cli_model.run_recommend,
         "similar": cli_model.run_similar,
         "export": cli_model.run_export,

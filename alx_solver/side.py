@@ -57,8 +57,20 @@ class Side:
         return self.half_step(row_table, col_table, self.batches, self.exchange_arrays, self.rule)
 
 
-def make_side(
-    mesh: Mesh,
+@dataclasses.dataclass(frozen=True)
+class PlannedSide:
+    """A half-step's layout on the host, before anything is on a device.
+
+    Attributes:
+        batches: the tiles, NumPy.
+        plan: of the exchange.
+    """
+
+    batches: DenseBatches
+    plan: ExchangePlan
+
+
+def plan_side(
     matrix: CsrMatrix,
     row_ranges: RowRanges,
     col_ranges: RowRanges,
@@ -67,15 +79,12 @@ def make_side(
     exchange_options: ExchangeOptions,
     table_dtypes: tuple[jnp.dtype, jnp.dtype],
     solver: LinearSolver,
-    rule: RegularizationRule,
     batches: BatchOptions,
     dim: int,
-    precision: jax.lax.Precision,
-) -> Side:
-    """Plans and compiles the half-step that solves the rows of `matrix`.
+) -> PlannedSide:
+    """Plans the half-step that solves the rows of `matrix`, for as many devices as the ranges have; needs none of them.
 
     Args:
-        mesh: the devices.
         matrix: [rows, cols].
         row_ranges: owners of its rows.
         col_ranges: owners of its columns.
@@ -83,10 +92,8 @@ def make_side(
         exchange_options: its options.
         table_dtypes: of the row table and of the column table.
         solver: of the linear systems; one that forms matrices gets tiles of fewer rows.
-        rule: lambda_r of its rows.
         batches: tile shapes.
         dim: width of an embedding.
-        precision: of matrix products.
     """
     if batches.tile_entries is None:
         batches = dataclasses.replace(batches, tile_entries=max(1, _TILE_NUMBERS // dim))
@@ -117,15 +124,53 @@ def make_side(
     )
     if len(plan.summed_rows):
         planned = planned._replace(summed=summed_tiles(matrix, plan.summed_rows, row_ranges, col_ranges, batches))
+    return PlannedSide(planned, plan)
+
+
+def make_side(
+    mesh: Mesh,
+    matrix: CsrMatrix,
+    row_ranges: RowRanges,
+    col_ranges: RowRanges,
+    *,
+    exchange: Exchange,
+    exchange_options: ExchangeOptions,
+    table_dtypes: tuple[jnp.dtype, jnp.dtype],
+    solver: LinearSolver,
+    rule: RegularizationRule,
+    batches: BatchOptions,
+    dim: int,
+    precision: jax.lax.Precision,
+) -> Side:
+    """Plans the half-step that solves the rows of `matrix`, and puts the plan on the devices.
+
+    Args:
+        mesh: the devices.
+        rule: lambda_r of its rows.
+        precision: of matrix products.
+        matrix, row_ranges, col_ranges, exchange, exchange_options, table_dtypes, solver, batches, dim: as `plan_side`.
+    """
+    planned = plan_side(
+        matrix,
+        row_ranges,
+        col_ranges,
+        exchange=exchange,
+        exchange_options=exchange_options,
+        table_dtypes=table_dtypes,
+        solver=solver,
+        batches=batches,
+        dim=dim,
+    )
+    plan = planned.plan
     return Side(
         ranges=row_ranges,
-        batches=put_sharded(mesh, planned),
+        batches=put_sharded(mesh, planned.batches),
         plan=dataclasses.replace(plan, arrays=(), entry_positions=plan.entry_positions[:0]),
         exchange_arrays=put_sharded(mesh, plan.arrays),
         rule=rule,
         half_step=make_half_step(mesh, ShardSolver(plan.device, solver, precision)),
-        stored_entries=planned.stored_entries,
-        processed_entries=planned.processed_entries,
+        stored_entries=planned.batches.stored_entries,
+        processed_entries=planned.batches.processed_entries,
     )
 
 

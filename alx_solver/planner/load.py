@@ -1,0 +1,55 @@
+"""What a half-step asks of the device that has most to do: counts, independent of how fast the device is."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float64
+
+NUM_BINS = 40
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HalfStepLoad:
+    """Counts of one half-step on one device.
+
+    Attributes:
+        exact: whether they are those of a plan, or of a model.
+        matrix_entries: of the whole matrix, without padding; what the roofline counts.
+        shard_rows: rows of the table that is solved, on a device, padding included.
+        col_shard_rows: the same of the other table.
+        entries: entries in tiles of whole rows that the device reads, padding included.
+        cut_entries: entries in tiles of cut rows and of summed rows; they are gathered anew at each use.
+        slots: rows that the device solves, padding included.
+        tiles: tiles that the device solves.
+        stored_slots: solutions that are put out before the table is written.
+        batch_bytes: of the tiles on a device.
+        exchange_array_bytes: of what the exchange needs to know, on a device.
+        collected_rows: embeddings that tiles gather from, the own shard included; 0 where that is the shard itself.
+        received_rows: of those, what came.
+        num_stages: of the exchange.
+        moved_bytes: bytes a device sends, by part, without gramians.
+        footprints: accesses to embeddings by the number of distinct ones touched since the last access to the same:
+            bin b holds those of 2**(b - 1) to 2**b - 1. Sums to `entries` + `cut_entries`.
+    """
+
+    exact: bool
+    matrix_entries: int
+    shard_rows: int
+    col_shard_rows: int
+    entries: int
+    cut_entries: int
+    slots: int
+    tiles: int
+    stored_slots: int
+    batch_bytes: int
+    exchange_array_bytes: int
+    collected_rows: int
+    received_rows: int
+    num_stages: int
+    moved_bytes: dict[str, float]
+    footprints: Float64[np.ndarray, " bins"]
+
+    @property
+    def total_bytes(self) -> float:
+        """Bytes a device sends, without gramians."""
+        return sum(self.moved_bytes.values())

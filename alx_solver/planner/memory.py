@@ -1,0 +1,89 @@
+"""Bytes that training takes on a device: what stays, and what a half-step needs while it runs.
+
+A half-step's workspace is the largest of three moments (`half_step.py`): the columns' embeddings have come and are put
+together; tiles are solved from them; all solutions are put in one array and the table is written by one gather from it.
+The place for solutions is there from the start.
+The tests and `benchmarks/plan_check.py` compare it with the compiler's own account.
+"""
+
+import dataclasses
+
+from alx_solver.planner.load import HalfStepLoad
+
+# Of a tile: its embeddings, and the vectors and products that are live beside them (1.3 to 1.6 MB by XLA:CPU's account
+# of tiles of 1 MiB).
+_TILE_SHARE = 1.4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceMemory:
+    """Bytes on one device.
+
+    Attributes:
+        tables: the two shards.
+        batches: tiles of both half-steps, with what the exchange needs to know.
+        others: lambda of each row, for the objective.
+        workspace: of the half-step that needs most.
+    """
+
+    tables: int
+    batches: int
+    others: int
+    workspace: int
+
+    @property
+    def total(self) -> int:
+        return self.tables + self.batches + self.others + self.workspace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NumberFormat:
+    """How embeddings are stored, and what the backend makes of it.
+
+    Attributes:
+        dim: width d of an embedding.
+        itemsize: bytes of a number of the tables.
+        promoted: whether the backend keeps a float32 copy of bfloat16 tables that it gathers from, as XLA:CPU does.
+        tile_bytes: float32 embeddings of a tile.
+    """
+
+    dim: int
+    itemsize: int
+    promoted: bool
+    tile_bytes: int
+
+
+def workspace(load: HalfStepLoad, numbers: NumberFormat) -> int:
+    """Bytes of a half-step beyond its arguments, on a device; its result takes the place of the table it solves."""
+    row = numbers.dim * numbers.itemsize
+    gathered_row = 4 * numbers.dim if numbers.promoted else row
+    collected, received = load.collected_rows * gathered_row, load.received_rows * gathered_row
+    solutions, tile = load.stored_slots * row, int(_TILE_SHARE * numbers.tile_bytes)
+    converted = (load.shard_rows + (0 if load.collected_rows else load.col_shard_rows)) * gathered_row
+    coming = collected + solutions + (received if "table" not in load.moved_bytes else 0)
+    copies = 2 if load.num_stages > 1 else 1  # the loop over stages keeps the next stage's beside this one's
+    solving = copies * collected + solutions + tile + (converted if numbers.promoted else 0)
+    return max(coming, solving, 2 * solutions)
+
+
+def arguments(load: HalfStepLoad, numbers: NumberFormat) -> int:
+    """Bytes of a half-step's arguments on a device: both tables, its tiles, what its exchange needs to know."""
+    tables = (load.shard_rows + load.col_shard_rows) * numbers.dim * numbers.itemsize
+    return tables + load.batch_bytes + load.exchange_array_bytes
+
+
+def device_memory(loads: tuple[HalfStepLoad, HalfStepLoad], numbers: NumberFormat) -> DeviceMemory:
+    """Of training.
+
+    Args:
+        loads: of the two half-steps, rows first.
+        numbers: how embeddings are stored.
+    """
+    rows, cols = loads
+    shards = rows.shard_rows + rows.col_shard_rows
+    return DeviceMemory(
+        tables=shards * numbers.dim * numbers.itemsize,
+        batches=sum(load.batch_bytes + load.exchange_array_bytes for load in loads),
+        others=4 * shards,
+        workspace=max(workspace(rows, numbers), workspace(cols, numbers)),
+    )
