@@ -5,6 +5,7 @@ An epoch solves the rows given the columns, then the columns given the rows, wit
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -16,13 +17,21 @@ from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
 from alx_solver.initialization import TableName, initial_table
-from alx_solver.linear_solvers import make_linear_solver
+from alx_solver.linear_solvers import LinearSolver, make_linear_solver
 from alx_solver.mesh import make_mesh, put_sharded, to_host
-from alx_solver.objective import Objective, make_objective
-from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.objective import ErrorsAndGramians, Objective, make_errors_and_gramians, make_objective
+from alx_solver.options import (
+    BatchOptions,
+    ExchangeOptions,
+    Hyperparameters,
+    MemoryOptions,
+    Precision,
+    SolverOptions,
+)
 from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.regularization import RegularizationRule
-from alx_solver.side import Side, make_side
+from alx_solver.side import PlannedSide, Side, plan_side, put_side
+from alx_solver.streaming import StreamedSide, choose_placement, stream_side
 
 
 class NotFiniteError(FloatingPointError):
@@ -70,6 +79,7 @@ class AlsTrainer:
         batches: BatchOptions | None = None,
         devices: Sequence[jax.Device] | None = None,
         exchange: ExchangeOptions | None = None,
+        memory: MemoryOptions | None = None,
     ) -> None:
         """Lays the matrix out on the devices; both half-steps compile at their first use.
 
@@ -81,9 +91,10 @@ class AlsTrainer:
             batches: tile shapes; None means the defaults.
             devices: None means all of the default backend.
             exchange: how embeddings move between devices; None means the defaults.
+            memory: where batches lie; None keeps them on the devices.
 
         Raises:
-            ValueError: a matrix without entries.
+            ValueError: a matrix without entries, or a limit of memory that is too small.
         """
         if not matrix.num_entries:
             raise ValueError(f"the matrix {matrix.shape} has no entries: there is nothing to train on")
@@ -93,47 +104,75 @@ class AlsTrainer:
         self.precision = precision or Precision()
         self.batches = batches or BatchOptions()
         self.exchange = exchange or ExchangeOptions()
+        self.memory = memory or MemoryOptions()
         self.mesh = make_mesh(devices)
         self.table_dtype = jnp.dtype(self.precision.table)
         self._solve_precision = jax.lax.Precision[self.precision.solve.upper()]
         transposed = matrix.transpose()
         self.row_ranges = balanced_ranges(matrix.row_lengths, self.mesh.size)
         self.col_ranges = balanced_ranges(transposed.row_lengths, self.mesh.size)
-        self.row_side = self._side(matrix, self.row_ranges, self.col_ranges)
-        self.col_side = self._side(transposed, self.col_ranges, self.row_ranges)
+        planned = (
+            self._plan(matrix, self.row_ranges, self.col_ranges),
+            self._plan(transposed, self.col_ranges, self.row_ranges),
+        )
+        self.placement = choose_placement((planned[0].batches, planned[1].batches), self.mesh.size, self.memory)
+        self.row_side = self._side("rows", planned[0], self.row_ranges, matrix.num_cols)
+        self.col_side = self._side("columns", planned[1], self.col_ranges, matrix.num_rows)
         self._objective = make_objective(
-            self.mesh,
-            self.row_side.plan.device,
+            self._errors_and_gramians(),
             unobserved_weight=hyperparameters.unobserved_weight,
-            padding_position=self.row_side.plan.padding_position,
             row_ridge=self._ridge(matrix, self.row_ranges),
             col_ridge=self._ridge(transposed, self.col_ranges),
-            precision=self._solve_precision,
         )
         self._fold_in: FoldIn | None = None
 
-    def _side(self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges) -> Side:
+    @functools.cached_property
+    def linear_solver(self) -> LinearSolver:
+        """Of the rows' systems."""
         options = self.solver
-        return make_side(
-            self.mesh,
+        return make_linear_solver(
+            options.linear_solver,
+            steps=options.cg_steps,
+            tolerance=options.tolerance,
+            max_steps=options.max_cg_steps,
+            subspace_block=options.subspace_block,
+        )
+
+    def _plan(self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges) -> PlannedSide:
+        return plan_side(
             matrix,
             row_ranges,
             col_ranges,
             exchange=make_exchange(self.exchange.name),
             exchange_options=self.exchange,
             table_dtypes=(self.table_dtype, self.table_dtype),
-            solver=make_linear_solver(
-                options.linear_solver,
-                steps=options.cg_steps,
-                tolerance=options.tolerance,
-                max_steps=options.max_cg_steps,
-                subspace_block=options.subspace_block,
-            ),
-            rule=RegularizationRule.of(self.hyperparameters, matrix.num_cols),
+            solver=self.linear_solver,
             batches=self.batches,
             dim=self.hyperparameters.dim,
+        )
+
+    def _side(self, name: str, planned: PlannedSide, ranges: RowRanges, num_cols: int) -> Side | StreamedSide:
+        rule = RegularizationRule.of(self.hyperparameters, num_cols)
+        if self.placement.where == "device":
+            return put_side(self.mesh, planned, ranges, self.linear_solver, rule, self._solve_precision)
+        return stream_side(
+            self.mesh,
+            planned,
+            ranges,
+            name=name,
+            placement=self.placement,
+            memory=self.memory,
+            solver=self.linear_solver,
+            rule=rule,
             precision=self._solve_precision,
         )
+
+    def _errors_and_gramians(self) -> ErrorsAndGramians:
+        side = self.row_side
+        if isinstance(side, StreamedSide):
+            return side.errors_and_gramians
+        found = make_errors_and_gramians(self.mesh, side.plan.device, self._solve_precision, side.plan.padding_position)
+        return lambda row_table, col_table: found(row_table, col_table, side.batches, side.exchange_arrays)
 
     def _ridge(self, matrix: CsrMatrix, ranges: RowRanges) -> jax.Array:
         rule = RegularizationRule.of(self.hyperparameters, matrix.num_cols)
@@ -174,7 +213,7 @@ class AlsTrainer:
 
     def objective(self, state: AlsState) -> Objective:
         """Value of the objective at a state, with its parts."""
-        return self._objective(state.row_table, state.col_table, self.row_side.batches, self.row_side.exchange_arrays)
+        return self._objective(state.row_table, state.col_table)
 
     def row_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_rows dim"]:
         """The row table on the host, without padding."""

@@ -15,7 +15,7 @@ from alx_solver.checkpoint import restore_checkpoint
 from alx_solver.datasets import LinkDataset, load_dataset, validation_split
 from alx_solver.evaluate import beside_baselines, evaluate_model
 from alx_solver.mesh import is_writer
-from alx_solver.options import ExchangeOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.options import ExchangeOptions, Hyperparameters, MemoryOptions, Precision, SolverOptions
 from alx_solver.report import EpochReport, print_dataset, print_files, print_recall_table, print_seconds_table
 from alx_solver.run_directory import RunDirectory, RunDirectoryError, RunOptions
 from alx_solver.tensorboard_log import TensorBoardLog
@@ -33,7 +33,9 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
     with ExitStack() as stack:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
         exchange = dataclasses.replace(options.exchange, plan_cache=str(run.path / "exchange-plans"))
-        trainer = make_trainer(options, dataset, devices, exchange)
+        trainer = make_trainer(options, dataset, devices, exchange, memory_options(arguments, run))
+        if trainer.placement.where != "device":
+            console.print(trainer.placement.describe(), soft_wrap=True, highlight=False, markup=False)
         state, records = open_run(run, options, dataset, trainer, resume=arguments.resume)
         report = EpochReport(console, epochs=train_options.epochs, done=len(records))
         with report:
@@ -119,6 +121,16 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
         precision=Precision(table=arguments.table_dtype),
         exchange=ExchangeOptions(name=arguments.exchange, memory_fraction=arguments.exchange_memory),
     )
+
+
+def memory_options(arguments: argparse.Namespace, run: RunDirectory) -> MemoryOptions:
+    """Where batches lie, from flags in GB of a thousand million bytes."""
+
+    def size(gigabytes: float | None) -> int | None:
+        return None if gigabytes is None else int(gigabytes * 1e9)
+
+    limits = size(arguments.batch_memory), size(arguments.host_memory)
+    return MemoryOptions(batch_memory=limits[0], host_memory=limits[1], directory=str(run.path / "batches"))
 
 
 def choose_devices(arguments: argparse.Namespace) -> Sequence[jax.Device]:

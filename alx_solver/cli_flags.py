@@ -97,6 +97,18 @@ def _add_exchange_flags(group: Flags) -> None:
         metavar="F",
         help="hold at most this fraction of a table of other devices' embeddings (default: what is needed)",
     )
+    group.add_argument(
+        "--batch-memory",
+        type=float,
+        metavar="GB",
+        help="of a device for the batches; more are streamed from host memory or disk (default: all on the devices)",
+    )
+    group.add_argument(
+        "--host-memory",
+        type=float,
+        metavar="GB",
+        help="for batches that are streamed; more go to files in --output (default: all in host memory)",
+    )
     group.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, where there are several processes")
     group.add_argument("--num-processes", type=int, metavar="N", help="how many processes train together")
     group.add_argument("--process-id", type=int, metavar="I", help="which of them this is; 0 writes the files")

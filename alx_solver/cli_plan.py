@@ -113,7 +113,7 @@ def _measured(options: PlanOptions) -> PlanOptions:
     costs, profile = measure_costs(
         used, options.linear_solver, options.dim, jnp.dtype(options.precision.table), memory_bytes=_memory(used)
     )
-    return dataclasses.replace(options, device=profile, costs=costs, promoted=on_cpu, batches=BatchOptions())
+    return dataclasses.replace(options, device=profile, costs=costs, batches=BatchOptions())
 
 
 def _memory(devices: list[jax.Device]) -> float:

@@ -81,18 +81,15 @@ class ShardSolver:
         """
         batches: DenseBatches = jax.tree.map(lambda array: array[0], stacked)
         arrays = jax.tree.map(lambda array: array[0], stacked_arrays)
-        background = rule.unobserved_weight * sharded_gramian(col_shard, self.precision)
-
-        def operator(observed: ObservedEntries, lengths: Int32[Array, " rows"]) -> NormalOperator:
-            return NormalOperator(observed, background, rule(lengths.astype(jnp.float32)), self.precision)
+        operator = self.operator_of(self.background(col_shard, rule), rule)
 
         def solve_stage(stage: Int32[Array, ""], collected: Float[Array, "table dim"], solved: list) -> list:
             done = [
-                self._solve_whole(tiles, stage, row_shard, collected, operator, into)
+                self.solve_whole(tiles, stage, row_shard, collected, operator, into)
                 for tiles, into in zip(batches.whole, solved, strict=False)
             ]
             if batches.cut is not None:
-                done.append(self._solve_cut(batches.cut, stage, row_shard, collected, operator, solved[-1]))
+                done.append(self.solve_cut(batches.cut, stage, row_shard, collected, operator, solved[-1]))
             return done
 
         dim = row_shard.shape[-1]
@@ -101,12 +98,26 @@ class ShardSolver:
         empty = [jnp.zeros((*shape, dim), row_shard.dtype) for shape in shapes]
         solved = over_stages(self.exchange, col_shard, arrays, solve_stage, empty)
         if batches.summed is not None:
-            solved.append(self._solve_summed(batches.summed, row_shard, col_shard, operator))
+            solved.append(self.solve_summed(batches.summed, row_shard, col_shard, operator))
         solved.append(jnp.zeros((1, dim), row_shard.dtype))  # what rows without entries get
         flat = jnp.concatenate([each.reshape(-1, dim) for each in solved])  # [slots + 1, dim]
         return gather_rows(flat, batches.positions).astype(row_shard.dtype)
 
-    def _solve_whole(
+    def background(
+        self, col_shard: Float[Array, "col_capacity dim"], rule: RegularizationRule
+    ) -> Float32[Array, "dim dim"]:
+        """alpha H'H."""
+        return rule.unobserved_weight * sharded_gramian(col_shard, self.precision)
+
+    def operator_of(self, background: Float32[Array, "dim dim"], rule: RegularizationRule) -> OperatorOf:
+        """The linear systems of rows, from their entries and lengths."""
+
+        def operator(observed: ObservedEntries, lengths: Int32[Array, " rows"]) -> NormalOperator:
+            return NormalOperator(observed, background, rule(lengths.astype(jnp.float32)), self.precision)
+
+        return operator
+
+    def solve_whole(
         self,
         tiles: WholeTiles,
         stage: Int32[Array, ""],
@@ -115,6 +126,8 @@ class ShardSolver:
         operator: OperatorOf,
         solved: Float[Array, "tiles rows dim"],
     ) -> Float[Array, "tiles rows dim"]:
+        """`solved` with the solutions of a stage's tiles."""
+
         def solve_tile(
             index: Int32[Array, ""], solved: Float[Array, "tiles rows dim"]
         ) -> Float[Array, "tiles rows dim"]:
@@ -126,7 +139,7 @@ class ShardSolver:
 
         return jax.lax.fori_loop(tiles.first_tile[stage], tiles.first_tile[stage + 1], solve_tile, solved)
 
-    def _solve_cut(
+    def solve_cut(
         self,
         cut: CutTiles,
         stage: Int32[Array, ""],
@@ -135,6 +148,7 @@ class ShardSolver:
         operator: OperatorOf,
         solved: Float[Array, "groups slots dim"],
     ) -> Float[Array, "groups slots dim"]:
+        """`solved` with the solutions of a stage's groups."""
         tile = tile_of_cut(cut, collected, self.precision)
 
         def solve_group(
@@ -147,7 +161,7 @@ class ShardSolver:
 
         return jax.lax.fori_loop(cut.first_group[stage], cut.first_group[stage + 1], solve_group, solved)
 
-    def _solve_summed(
+    def solve_summed(
         self,
         summed: CutTiles,
         row_shard: Float[Array, "capacity dim"],

@@ -39,7 +39,7 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True)
-class _ShardErrors:
+class ShardErrors:
     """The entries' part of the objective on one device, and the gramians, inside `shard_map`."""
 
     exchange: DeviceExchange
@@ -60,16 +60,16 @@ class _ShardErrors:
 
         def add_stage(stage: Int32[Array, ""], collected: Float[Array, "table dim"], sums: list) -> list:
             whole = [
-                self._whole(tiles, stage, row_shard, collected, into)
+                self.whole(tiles, stage, row_shard, collected, into)
                 for tiles, into in zip(batches.whole, sums, strict=False)
             ]
-            return whole + [self._cut(tiles, stage, row_shard, collected, sums[-1]) for tiles in cut]
+            return whole + [self.cut(tiles, stage, row_shard, collected, sums[-1]) for tiles in cut]
 
         num_tiles = [tiles.ids.shape[0] for tiles in batches.whole] + [tiles.ids.shape[0] for tiles in cut]
         empty = [jnp.zeros(number, jnp.float32) for number in num_tiles]
         sums = over_stages(self.exchange, col_shard, arrays, add_stage, empty)
         if batches.summed is not None:
-            sums.append(self._summed(batches.summed, row_shard, col_shard))
+            sums.append(self.summed(batches.summed, row_shard, col_shard))
         errors = jnp.concatenate([*sums, jnp.zeros(1, jnp.float32)])
         return errors[None], sharded_gramian(row_shard, self.precision), sharded_gramian(col_shard, self.precision)
 
@@ -84,7 +84,7 @@ class _ShardErrors:
         errors = 1.0 - entries.predict(embeddings)
         return jnp.sum(jnp.where(ids != padding, entries.weighted(errors * errors), 0.0))
 
-    def _whole(
+    def whole(
         self,
         tiles: WholeTiles,
         stage: Int32[Array, ""],
@@ -92,6 +92,8 @@ class _ShardErrors:
         collected: Float[Array, "table dim"],
         sums: Float32[Array, " tiles"],
     ) -> Float32[Array, " tiles"]:
+        """`sums` with the squared errors of a stage's tiles."""
+
         def add_tile(index: Int32[Array, ""], sums: Float32[Array, " tiles"]) -> Float32[Array, " tiles"]:
             ids, weights = tiles.ids[index], None if tiles.weights is None else tiles.weights[index]
             entries = WholeEntries(gather_rows(collected, ids), weights, self.precision)
@@ -100,7 +102,7 @@ class _ShardErrors:
 
         return jax.lax.fori_loop(tiles.first_tile[stage], tiles.first_tile[stage + 1], add_tile, sums)
 
-    def _cut(
+    def cut(
         self,
         cut: CutTiles,
         stage: Int32[Array, ""],
@@ -108,6 +110,7 @@ class _ShardErrors:
         collected: Float[Array, "table dim"],
         sums: Float32[Array, " tiles"],
     ) -> Float32[Array, " tiles"]:
+        """`sums` with the squared errors of the tiles of a stage's groups."""
         tile_at, group_of = tile_of_cut(cut, collected, self.precision), _group_of_tiles(cut)
 
         def add_tile(index: Int32[Array, ""], sums: Float32[Array, " tiles"]) -> Float32[Array, " tiles"]:
@@ -118,7 +121,7 @@ class _ShardErrors:
         first, last = cut.first_tile[cut.first_group[stage]], cut.first_tile[cut.first_group[stage + 1]]
         return jax.lax.fori_loop(first, last, add_tile, sums)
 
-    def _summed(
+    def summed(
         self, summed: CutTiles, row_shard: Float[Array, "capacity dim"], col_shard: Float[Array, "col_capacity dim"]
     ) -> Float32[Array, " tiles"]:
         """Errors at this device's columns of the rows that move partial sums; their embeddings come to all devices."""
@@ -147,13 +150,17 @@ def _weighted_norms(table: Float[Array, "padded dim"], ridge: Float32[Array, " p
     return ridge * jnp.sum(wide * wide, axis=-1)
 
 
+ErrorsAndGramians = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array, jax.Array]]
+
+
 @functools.lru_cache(maxsize=64)
-def _make_errors_and_gramians(
+def make_errors_and_gramians(
     mesh: Mesh, exchange: DeviceExchange, precision: jax.lax.Precision, padding_position: int
 ) -> Callable[[jax.Array, jax.Array, DenseBatches, Any], tuple[jax.Array, jax.Array, jax.Array]]:
+    """A function (row_table, col_table, row batches, exchange arrays) -> errors of every tile, both gramians."""
     return jax.jit(
         jax.shard_map(
-            _ShardErrors(exchange, precision, padding_position),
+            ShardErrors(exchange, precision, padding_position),
             mesh=mesh,
             in_specs=(SHARDED, SHARDED, SHARDED, SHARDED),
             out_specs=(SHARDED, REPLICATED, REPLICATED),
@@ -163,35 +170,26 @@ def _make_errors_and_gramians(
 
 
 def make_objective(
-    mesh: Mesh,
-    exchange: DeviceExchange,
+    errors_and_gramians: ErrorsAndGramians,
     *,
     unobserved_weight: float,
-    padding_position: int,
     row_ridge: jax.Array,
     col_ridge: jax.Array,
-    precision: jax.lax.Precision,
-) -> Callable[[jax.Array, jax.Array, DenseBatches, Any], Objective]:
-    """The compiled objective.
+) -> Callable[[jax.Array, jax.Array], Objective]:
+    """The objective.
 
     Args:
-        mesh: the devices.
-        exchange: brings the columns' embeddings.
+        errors_and_gramians: a function (row_table, col_table) -> squared errors of every tile, and both gramians.
         unobserved_weight: alpha.
-        padding_position: of the exchange's plan.
         row_ridge: lambda_r at every row of the stored row table, [padded_rows] (anything at padding).
         col_ridge: the same of the columns.
-        precision: of the matrix products.
 
     Returns:
-        A function (row_table, col_table, row batches, exchange arrays) -> `Objective`. Sums over tiles and
-        gramians are float64.
+        A function (row_table, col_table) -> `Objective`. Sums over tiles and gramians are float64.
     """
 
-    errors_and_gramians = _make_errors_and_gramians(mesh, exchange, precision, padding_position)
-
-    def objective(row_table: jax.Array, col_table: jax.Array, batches: DenseBatches, arrays: Any) -> Objective:
-        errors, row_gramian, col_gramian = errors_and_gramians(row_table, col_table, batches, arrays)
+    def objective(row_table: jax.Array, col_table: jax.Array) -> Objective:
+        errors, row_gramian, col_gramian = errors_and_gramians(row_table, col_table)
         norms = (_weighted_norms(row_table, row_ridge), _weighted_norms(col_table, col_ridge))
         observed = float(np.sum(to_host(errors), dtype=np.float64))
         product = to_host(row_gramian).astype(np.float64) * to_host(col_gramian)

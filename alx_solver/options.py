@@ -126,6 +126,29 @@ class ExchangeOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MemoryOptions:
+    """How much memory batches may take, and where they go beyond it; see `docs/streaming.md`. No number depends on it.
+
+    Attributes:
+        batch_memory: bytes of a device for the tiles of both half-steps; more are streamed. None: as many as there are.
+        host_memory: bytes of a process for tiles that are streamed; more go to disk. None: as many as there are.
+        directory: folder for tiles on disk, of this run alone; None means that they must fit in host memory.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+
+    batch_memory: int | None = None
+    host_memory: int | None = None
+    directory: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_memory", "host_memory"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} must be at least 1 byte, got {value}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Precision:
     """Number formats.
 

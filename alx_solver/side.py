@@ -161,6 +161,18 @@ def make_side(
         batches=batches,
         dim=dim,
     )
+    return put_side(mesh, planned, row_ranges, solver, rule, precision)
+
+
+def put_side(
+    mesh: Mesh,
+    planned: PlannedSide,
+    row_ranges: RowRanges,
+    solver: LinearSolver,
+    rule: RegularizationRule,
+    precision: jax.lax.Precision,
+) -> Side:
+    """Puts a planned half-step on the devices."""
     plan = planned.plan
     return Side(
         ranges=row_ranges,

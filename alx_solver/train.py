@@ -18,7 +18,7 @@ from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.evaluate import evaluate_model
 from alx_solver.mesh import is_writer, wait_for_all
-from alx_solver.options import ExchangeOptions
+from alx_solver.options import ExchangeOptions, MemoryOptions
 from alx_solver.recall import RankingMetrics
 from alx_solver.run_directory import RunDirectory, RunOptions
 
@@ -57,8 +57,9 @@ def make_trainer(
     dataset: LinkDataset,
     devices: Sequence[jax.Device] | None,
     exchange: ExchangeOptions | None = None,
+    memory: MemoryOptions | None = None,
 ) -> AlsTrainer:
-    """The trainer of a run; `exchange` is taken instead of the run's if it is given."""
+    """The trainer of a run; `exchange` goes before the run's if it is given, `memory` says where batches lie."""
     return AlsTrainer(
         dataset.train,
         options.hyperparameters,
@@ -67,6 +68,7 @@ def make_trainer(
         batches=options.batches,
         devices=devices,
         exchange=exchange or options.exchange,
+        memory=memory,
     )
 
 

@@ -30,6 +30,7 @@ class DeviceProfile:
         tile_seconds: what starting the kernels of a tile costs.
         tile_bytes: float32 embeddings of a tile.
         usable: share of the memory that a program may take.
+        promotes_bfloat16: whether programs keep a float32 copy of bfloat16 tables that they gather from, as XLA:CPU's do.
 
     Raises:
         ValueError: a number that is not positive.
@@ -45,6 +46,7 @@ class DeviceProfile:
     tile_seconds: float = 0.0
     tile_bytes: int = 1 << 20
     usable: float = 0.9
+    promotes_bfloat16: bool = False
 
     def __post_init__(self) -> None:
         for name in ("memory_bandwidth", "flops", "link_bandwidth", "efficiency", "tile_bytes", "usable"):

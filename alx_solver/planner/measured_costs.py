@@ -90,6 +90,7 @@ def measure_costs(
         flops=2 * dim**2 / costs.gramian_row,
         link_bandwidth=min(costs.exchange_bandwidth, 1e15),
         efficiency=1.0,
+        promotes_bfloat16=devices[0].platform == "cpu",
     )
     return costs, profile
 

@@ -34,7 +34,6 @@ class PlanOptions:
         exchange: how embeddings move.
         batches: tile shapes; None takes tiles of the device's `tile_bytes`.
         costs: measured ones; None takes them from the device's peaks.
-        promoted: whether bfloat16 tables get a float32 copy, as on CPUs.
 
     Raises:
         ValueError: a number below 1.
@@ -48,7 +47,6 @@ class PlanOptions:
     exchange: ExchangeOptions = dataclasses.field(default_factory=lambda: ExchangeOptions(name="auto"))
     batches: BatchOptions | None = None
     costs: HalfStepCosts | None = None
-    promoted: bool = False
 
     def __post_init__(self) -> None:
         for name in ("count", "dim"):
@@ -69,7 +67,7 @@ class PlanOptions:
         return NumberFormat(
             dim=self.dim,
             itemsize=self.itemsize,
-            promoted=self.promoted and self.itemsize < 4,
+            promoted=self.device.promotes_bfloat16 and self.itemsize < 4,
             tile_bytes=4 * self.dim * (given or self.tile_entries),
         )
 

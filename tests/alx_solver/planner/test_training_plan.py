@@ -21,13 +21,12 @@ BATCHES = BatchOptions(widths=(16, 32), tile_entries=256, cut_width=32, cut_slot
 
 def options(num_devices: int, exchange: ExchangeOptions, table: str = "float32") -> PlanOptions:
     return PlanOptions(
-        device=PROFILES["h200"],
+        device=dataclasses.replace(PROFILES["h200"], promotes_bfloat16=True),
         count=num_devices,
         dim=DIM,
         precision=Precision(table=table),
         exchange=exchange,
         batches=BATCHES,
-        promoted=True,
     )
 
 
