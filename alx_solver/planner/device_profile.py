@@ -30,7 +30,7 @@ class DeviceProfile:
         tile_seconds: what starting the kernels of a tile costs.
         tile_bytes: float32 embeddings of a tile.
         usable: share of the memory that a program may take.
-        promotes_bfloat16: whether programs keep a float32 copy of bfloat16 tables that they gather from, as XLA:CPU's do.
+        promotes_bfloat16: whether programs gather from a float32 copy of bfloat16 tables, as XLA:CPU's do.
 
     Raises:
         ValueError: a number that is not positive.
