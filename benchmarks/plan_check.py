@@ -4,8 +4,9 @@
 
 One process has one number of devices; run it once for each, results are merged. Memory and bytes are those of the
 compiled half-steps: the compiler's own account (arguments, workspace) and the collectives in their text. Seconds are
-epochs after two that are not counted, on as many devices as there are cores at most; the costs that predictions rest
-on are measured in the same run, before the epochs. Float32 tables; bfloat16 with `--table-dtype`.
+processor seconds a device, since the machine is shared: the least of the epochs after two that are not counted, on as
+many devices as there are cores at most. The costs that predictions rest on are measured by the same clock in the same
+run, before and between the epochs, the lesser of each. Float32 tables; bfloat16 with `--table-dtype`.
 """
 
 import argparse
@@ -78,13 +79,18 @@ def check_memory(plan: TrainingPlan, programs: list[Any]) -> list[dict[str, floa
     return found
 
 
-def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[float]:
-    """Of the compiled half-steps themselves, so that nothing is compiled twice."""
+def processor_seconds() -> float:
+    """Of this process, a device."""
+    return time.process_time() / DEVICES
+
+
+def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[tuple[float, float]]:
+    """Processor seconds a device, and wall seconds, of the compiled half-steps: nothing is compiled twice."""
     state = trainer.init()
     row_table, col_table = state.row_table, state.col_table
     taken = []
     for _ in range(REPEATS + 2):
-        started = time.perf_counter()
+        started = processor_seconds(), time.perf_counter()
         for index, side in enumerate((trainer.row_side, trainer.col_side)):
             arguments = (side.batches, side.exchange_arrays, side.rule)
             if index == 0:
@@ -92,7 +98,7 @@ def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[float]:
             else:
                 col_table = programs[1](col_table, row_table, *arguments)
         jax.block_until_ready(col_table)
-        taken.append(time.perf_counter() - started)
+        taken.append((processor_seconds() - started[0], time.perf_counter() - started[1]))
     return taken[2:]
 
 
@@ -101,27 +107,30 @@ def check_seconds(
 ) -> dict[str, Any]:
     """Predicted from costs measured before and after the epochs, the lesser of each; beside the least epoch.
 
-    Other programs on the machine only add to either side.
+    Both in processor seconds a device: other programs use the cores too, and add less to these than to wall seconds.
     """
 
     def measured() -> tuple[HalfStepCosts, DeviceProfile]:
         devices = jax.devices()[:DEVICES]
-        return measure_costs(devices, base.linear_solver, base.dim, jnp.dtype(base.precision.table))
+        dtype = jnp.dtype(base.precision.table)
+        return measure_costs(devices, base.linear_solver, base.dim, dtype, clock=processor_seconds)
 
     (before, profile), taken = measured(), epoch_seconds(trainer, programs)
     after, _ = measured()
     taken += epoch_seconds(trainer, programs)
-    costs = lesser(before, after)
+    costs, processor = lesser(before, after), [each for each, _ in taken]
     plan = plan_matrix(matrix, name, dataclasses.replace(base, costs=costs, device=profile))
     return {
         "predicted": plan.total_seconds,
         "parts": plan.seconds,
-        "least": min(taken),
-        "median": statistics.median(taken),
-        "all": taken,
-        "ratio": plan.total_seconds / min(taken),
+        "least": min(processor),
+        "median": statistics.median(processor),
+        "all": processor,
+        "wall": [wall for _, wall in taken],
+        "ratio": plan.total_seconds / min(processor),
+        "ratio_to_median": plan.total_seconds / statistics.median(processor),
         "roofline": plan.roofline,
-        "roofline_fraction": plan.roofline_total / min(taken),
+        "roofline_fraction": plan.roofline_total / min(processor),
         "costs": dataclasses.asdict(costs),
     }
 
