@@ -52,7 +52,8 @@ def run_plan(arguments: argparse.Namespace, console: Console) -> None:
         device = plan.options.device
         raise DoesNotFitError(
             f"{plan.name} does not fit on {plan.options.count} x {device.name}: {plan.memory.total / 1e9:.1f} GB a "
-            f"device are needed, {device.usable_bytes / 1e9:.1f} may be used; give more devices, or a smaller --dim"
+            f"device are needed ({plan.memory.without_batches / 1e9:.1f} and chunks where batches are streamed), "
+            f"{device.usable_bytes / 1e9:.1f} may be used; give more devices or a smaller --dim, or stream batches"
         )
 
 

@@ -35,6 +35,11 @@ class DeviceMemory:
     def total(self) -> int:
         return self.tables + self.batches + self.others + self.workspace
 
+    @property
+    def without_batches(self) -> int:
+        """What is left where batches are streamed, besides the memory that is given to their chunks."""
+        return self.total - self.batches
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NumberFormat:

@@ -26,7 +26,8 @@ def print_plan(console: Console, plan: TrainingPlan) -> None:
         ("workspace", plan.memory.workspace),
         ("memory", plan.memory.total),
     ):
-        shown.add_row(name, readable_bytes(size), end_section=name == "memory")
+        shown.add_row(name, readable_bytes(size))
+    shown.add_row("memory, batches streamed", readable_bytes(plan.memory.without_batches), end_section=True)
     for name, moved in plan.moved_bytes.items():
         shown.add_row(f"{name}, sent an epoch", readable_bytes(moved))
     shown.add_row("sent an epoch", readable_bytes(plan.total_bytes), end_section=True)

@@ -145,7 +145,8 @@ class TrainingPlan:
             "exchange": [next(iter(load.moved_bytes)) for load in self.loads],
             "stages": [load.num_stages for load in self.loads],
             "exact": self.exact,
-            "memory_bytes": dataclasses.asdict(self.memory) | {"total": self.memory.total},
+            "memory_bytes": dataclasses.asdict(self.memory)
+            | {"total": self.memory.total, "without_batches": self.memory.without_batches},
             "fits": self.fits,
             "moved_bytes": self.moved_bytes | {"total": self.total_bytes},
             "seconds": self.seconds | {"total": self.total_seconds},
