@@ -85,7 +85,7 @@ types: env ## mypy
 lock: env ## pin all dependencies anew, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet pyproject.toml --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements/base.lock
-	for extra in pipeline tfds solver all dev; do \
+	for extra in pipeline tfds solver peers all dev; do \
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --output-file requirements/$$extra.lock; \
 	done

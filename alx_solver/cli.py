@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from alx_solver.cli_bench_flags import add_bench
 from alx_solver.cli_flags import make_parser
 from alx_solver.cli_model_flags import MODEL_COMMANDS
 from alx_solver.cli_plan_flags import add_plan
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit code.
     """
     try:
-        arguments = make_parser([*MODEL_COMMANDS, add_tune, add_plan]).parse_args(argv)
+        arguments = make_parser([*MODEL_COMMANDS, add_tune, add_plan, add_bench]).parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or 0)
     errors = Console(stderr=True)
@@ -53,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: argparse.Namespace, console: Console) -> None:
-    from alx_solver import cli_commands, cli_model, cli_plan, cli_tune
+    from alx_solver import cli_bench, cli_commands, cli_model, cli_plan, cli_tune
 
     commands = {
         "train": cli_commands.run_train,
         "evaluate": cli_commands.run_evaluate,
-        "bench": cli_commands.run_bench,
+        "bench": cli_bench.run_bench,
         "tune": cli_tune.run_tune,
         "plan": cli_plan.run_plan,
         "recommend": cli_model.run_recommend,

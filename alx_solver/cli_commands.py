@@ -10,13 +10,12 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
-from alx_solver.bench import BenchOptions, bench_epochs
 from alx_solver.checkpoint import restore_checkpoint
 from alx_solver.datasets import LinkDataset, load_dataset, validation_split
 from alx_solver.evaluate import beside_baselines, evaluate_model
 from alx_solver.mesh import is_writer
 from alx_solver.options import ExchangeOptions, Hyperparameters, MemoryOptions, Precision, SolverOptions
-from alx_solver.report import EpochReport, print_dataset, print_files, print_recall_table, print_seconds_table
+from alx_solver.report import EpochReport, print_dataset, print_files, print_recall_table
 from alx_solver.run_directory import RunDirectory, RunDirectoryError, RunOptions
 from alx_solver.tensorboard_log import TensorBoardLog
 from alx_solver.train import TrainOptions, make_trainer, open_run, train
@@ -68,25 +67,6 @@ def run_evaluate(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.json:
         _write_json(arguments.json, {"dataset": dataset.name, "epochs": int(state.epoch)} | table.to_json())
         print_files(console, {"summary": arguments.json})
-
-
-def run_bench(arguments: argparse.Namespace, console: Console) -> None:
-    """`alx bench`: seconds an epoch of our solvers beside implicit's."""
-    options = BenchOptions(
-        linear_solvers=tuple(arguments.linear_solvers),
-        repeats=arguments.repeats,
-        dim=arguments.dim,
-        table_dtype=arguments.table_dtype,
-        with_implicit=not arguments.no_implicit,
-    )
-    devices = choose_devices(arguments)
-    dataset = open_dataset(arguments)
-    print_dataset(console, dataset)
-    result = {"dataset": dataset.name} | bench_epochs(dataset.train, options, devices)
-    print_seconds_table(console, result["seconds"], f"{dataset.name}: seconds an epoch, d = {options.dim}")
-    if arguments.json:
-        _write_json(arguments.json, result)
-        print_files(console, {"figures": arguments.json})
 
 
 def open_dataset(arguments: argparse.Namespace) -> LinkDataset:

@@ -22,7 +22,7 @@ Flags = Any
 
 
 def make_parser(more: Sequence[Callable[[Commands], None]] = ()) -> argparse.ArgumentParser:
-    """The parser of `train`, `evaluate` and `bench`, and of the commands that `more` adds."""
+    """The parser of `train` and `evaluate`, and of the commands that `more` adds."""
     parser = argparse.ArgumentParser(
         prog="alx",
         description="Implicit-feedback matrix factorisation by sharded alternating least squares.",
@@ -32,7 +32,6 @@ def make_parser(more: Sequence[Callable[[Commands], None]] = ()) -> argparse.Arg
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
-    _add_bench(commands)
     for add in more:
         add(commands)
     return parser
@@ -185,30 +184,6 @@ def _add_evaluate(commands: Commands) -> None:
     parser.add_argument("data", metavar="DATA", help=f"the data it was trained on: {DATA_HELP}")
     parser.add_argument("--json", metavar="FILE", help="also write the table as JSON")
     _add_evaluation_flags(parser)
-    add_data_flags(parser)
-
-
-def _add_bench(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "bench",
-        "seconds an epoch of the solvers beside implicit's",
-        "Times epochs of our linear solvers and of PyPI's implicit (if installed) in turns on the train matrix.",
-    )
-    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--dim", type=int, default=128, help="width of an embedding (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="counted epochs (default: %(default)s)")
-    parser.add_argument("--table-dtype", choices=TABLE_DTYPES, default="float32", help="default: %(default)s")
-    parser.add_argument(
-        "--linear-solvers",
-        nargs="+",
-        choices=LINEAR_SOLVERS,
-        default=["matrix_free_cg", "conjugate_gradient", "cholesky"],
-        metavar="NAME",
-        help=f"ours to be timed, of {', '.join(LINEAR_SOLVERS)} (default: %(default)s)",
-    )
-    parser.add_argument("--no-implicit", action="store_true", help="leave implicit out")
     add_data_flags(parser)
 
 

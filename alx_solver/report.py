@@ -112,5 +112,15 @@ def print_seconds_table(console: Console, seconds: Mapping[str, Mapping[str, flo
     console.print(shown)
 
 
+def print_rows(console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
+    """A table whose first column is names."""
+    shown = Table(title=title, title_justify="left")
+    for number, heading in enumerate(headings):
+        shown.add_column(heading, justify="right" if number else "left")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown)
+
+
 def _metric(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"

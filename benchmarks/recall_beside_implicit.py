@@ -33,7 +33,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from alx_solver.als import AlsTrainer  # noqa: E402
-from alx_solver.bench import describe_machine  # noqa: E402
+from alx_solver.bench.machine import describe_machine  # noqa: E402
 from alx_solver.csr import CsrMatrix  # noqa: E402
 from alx_solver.datasets import LinkDataset, load_dataset, validation_split  # noqa: E402
 from alx_solver.evaluate import evaluate_baselines, evaluate_model  # noqa: E402

@@ -26,7 +26,9 @@ _LEAVES = {  # files that nobody imports, and what more they may import
     "alx_solver/datasets/tfds_dataset.py": {"tensorflow_datasets", "tensorflow"},
 }
 _OPTIONAL = {  # imported inside a function, where they are asked for
-    "alx_solver/bench.py": {"implicit"},
+    "alx_solver/bench/files.py": {"matplotlib"},
+    "alx_solver/bench/implicit_peer.py": {"implicit"},
+    "alx_solver/bench/spark_peer.py": {"pandas", "pyspark"},
     "alx_solver/tune_report.py": {"matplotlib"},
     "alx_solver/tune_samplers.py": {"optuna"},
 }

@@ -131,15 +131,6 @@ def test_missing_tensorboard_is_said_in_words(data, tmp_path, monkeypatch, capsy
     assert "tensorboardX is missing" in capsys.readouterr().err
 
 
-def test_bench_writes_seconds_of_all_solvers(data, tmp_path):
-    out = tmp_path / "bench.json"
-    flags = ["--dim", "8", "--repeats", "2", "--linear-solvers", "matrix_free_cg", "cholesky", "--devices", "1"]
-    assert main(["bench", str(data), *flags, "--json", str(out)]) == OK
-    seconds = json.loads(out.read_text())["seconds"]
-    assert {"matrix_free_cg", "cholesky"} <= set(seconds)
-    assert all(len(row["all"]) == 2 and row["median"] > 0 for row in seconds.values())
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
