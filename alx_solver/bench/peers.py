@@ -136,6 +136,7 @@ def draw_peers(figure: Any, result: Mapping[str, Any]) -> None:
         axes.annotate(f"{median:.3g} s", (median, place), textcoords="offset points", xytext=(8, 8), fontsize="small")
     axes.invert_yaxis()
     axes.set(xscale="log", xlabel="seconds an epoch")
+    axes.margins(x=0.12)
     axes.grid(True, axis="x", alpha=0.3)
     size = f"{result['matrix']['entries']:,} entries, d = {result['options']['dim']}"
     figure.suptitle(f"{result['dataset']}: {size}, {result['machine']['devices']}")
