@@ -89,6 +89,8 @@ lock: env ## pin all dependencies anew, with hashes and without index addresses
 	  $(BIN)/uv pip compile --quiet pyproject.toml --extra $$extra --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --output-file requirements/$$extra.lock; \
 	done
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra solver --constraint requirements/jax-0.11.in --python-version 3.12 \
+	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/solver-jax-0.11.lock
 	echo uv | $(BIN)/uv pip compile --quiet - --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements/uv.lock
 
