@@ -68,6 +68,16 @@ class BoundedHtmlParser:
             return html_links(document, encoding, selection)
         if self._is_asked:  # something interrupted the last call: its answer is not this one's
             self.close()
+        is_fresh = self._child is None
+        answer = self._ask(document, encoding, selection)
+        if answer is None and not is_fresh:  # what pages before have left in memory must not decide
+            answer = self._ask(document, encoding, selection)
+        if answer is None:
+            raise HtmlTooCostlyError("html_too_costly")
+        return answer
+
+    def _ask(self, document: bytes, encoding: str, selection: LinkSelection) -> tuple[str, list[str], int] | None:
+        """Returns the answer, or None where there was not enough memory, and then ends the process."""
         child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None
         self._is_asked = True
@@ -77,13 +87,11 @@ class BoundedHtmlParser:
         except BrokenPipeError:
             answer = None
         self._is_asked = False
-        if answer is None:
-            returncode = self.close()
-            raise HtmlTooCostlyError("too_slow" if returncode == -signal.SIGPROF else "html_too_costly")
-        base, hrefs, unselected = answer
-        if unselected == _TOO_COSTLY:
-            raise HtmlTooCostlyError("html_too_costly")
-        return base, hrefs, unselected
+        if answer is not None and answer[2] != _TOO_COSTLY:
+            return answer
+        if self.close() == -signal.SIGPROF:
+            raise HtmlTooCostlyError("too_slow")
+        return None
 
     def _start(self) -> "subprocess.Popen[bytes]":
         limits = [str(self._limits.max_seconds), str(self._limits.max_parser_bytes)]
@@ -128,7 +136,8 @@ def bounded_html_parser(limits: RecordLimits) -> Iterator[BoundedHtmlParser]:
 
 
 @atexit.register
-def _close_idle() -> None:
+def close_idle() -> None:
+    """Ends the processes that wait for an archive."""
     for (process, _), parsers in _idle.items():
         for parser in parsers if process == os.getpid() else ():
             parser.close()

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
+
 from beam_pipelines import parse_archive
 from beam_pipelines.capture import Capture
 from beam_pipelines.html_links import html_links
@@ -68,7 +70,8 @@ def _parse(paths: list[Path], limits: RecordLimits) -> dict[str, int]:
 
 def _cpu_seconds() -> float:
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    alive = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages) + sum(times.user + times.system for times in alive)
 
 
 def measure(paths: list[Path], repeats: int) -> dict[str, Any]:
