@@ -156,7 +156,9 @@ def main() -> None:
             "cpu_seconds_undamaged": undamaged,
             "pages_outside": outside,
             "pages_outside_read": read,
-            "worst_share_read": min(run["pages_outside_read"] / run["pages_outside"] for run in whole if run["pages_outside"]),
+            "worst_share_read": min(
+                run["pages_outside_read"] / run["pages_outside"] for run in whole if run["pages_outside"]
+            ),
             "pages_not_in_the_original": sum(run["pages_not_in_the_original"] for run in whole),
             "seeds_with_such_pages": [run["seed"] for run in whole if run["pages_not_in_the_original"]],
             "bytes_skipped": dict(sum((Counter(run["bytes_skipped"]) for run in whole), Counter())),
