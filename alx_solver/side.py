@@ -25,7 +25,7 @@ from alx_solver.summed_rows import summed_tiles
 _MATRIX_TILE_ENTRIES = 32 * 128 * 128
 
 # Numbers of a tile's embeddings: 1 MiB of float32, the second-level cache of a core.
-_TILE_NUMBERS = 1 << 18
+TILE_NUMBERS = 1 << 18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def plan_side(
         dim: width of an embedding.
     """
     if batches.tile_entries is None:
-        batches = dataclasses.replace(batches, tile_entries=max(1, _TILE_NUMBERS // dim))
+        batches = dataclasses.replace(batches, tile_entries=max(1, TILE_NUMBERS // dim))
     if solver.forms_matrix:
         rows = max(1, _MATRIX_TILE_ENTRIES // dim**2)
         batches = dataclasses.replace(

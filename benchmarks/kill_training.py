@@ -1,6 +1,6 @@
 """Is a training that is killed again and again, at any moment, the training that was left alone?
 
-    python benchmarks/kill_training.py GRAPH [--kills 20] [--output FILE]
+    python benchmarks/kill_training.py [--kills 20] [--output FILE]
 
 One run is left alone. The other is killed (SIGKILL) so many times and started again with `--resume`, then left to
 end. Kills are spread over what a run does: a half-step (its one program: exchange and solve), the exchange by itself
@@ -27,11 +27,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+import scipy.sparse
+
 from benchmarks.environment import environment
 
 MOMENTS = ("half-step", "exchange", "solve", "tables", "manifest", "rename")
 STREAMED = ("exchange", "solve")
-EPOCHS, DIM = 12, 16
+EPOCHS, DIM = 12, 64
+ROWS, ENTRIES = 2000, 60_000
 SAY = "moment: "
 
 
@@ -52,12 +56,15 @@ def command(graph: str, run: Path, streamed: bool) -> list[str]:
     ]
     train += ["--epochs", str(EPOCHS), "--evaluate-every", "0", "--max-test-rows", "100"]
     if streamed:
-        train += ["--batch-memory", "0.0016", "--host-memory", "0.000001"]
+        train += ["--batch-memory", "0.0001", "--host-memory", "0.000001"]
     return [sys.executable, __file__, "--child", *train]
 
 
 def child(arguments: list[str]) -> int:
     """`alx` with a line on the pipe at the beginning of each moment."""
+    from alx_solver.host_devices import use_host_devices
+
+    use_host_devices(2)  # before JAX is imported
     from alx_solver import als, checkpoint, cli
     from alx_solver.streaming import streamed_side
 
@@ -86,6 +93,16 @@ def child(arguments: list[str]) -> int:
     announced(checkpoint, "_sync_directory", "manifest")
     announced(checkpoint.os, "replace", "rename")
     return cli.main(arguments)
+
+
+def make_graph(folder: Path) -> str:
+    """A small one, so that what is killed is training and not its start."""
+    rng = np.random.default_rng(0)
+    pairs = np.unique(rng.integers(0, ROWS, ENTRIES) * ROWS + (ROWS * rng.random(ENTRIES) ** 2).astype(np.int64))
+    ones = np.ones(len(pairs), np.int8)
+    path = folder / "graph.npz"
+    scipy.sparse.save_npz(path, scipy.sparse.csr_matrix((ones, (pairs // ROWS, pairs % ROWS)), shape=(ROWS, ROWS)))
+    return str(path)
 
 
 def run_child(graph: str, run: Path, cache: Path, streamed: bool, moment: str | None, pause: float, skip: int) -> str:
@@ -137,7 +154,6 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("graph")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", default="benchmarks/results/kill_training.json")
@@ -146,13 +162,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         cache, alone, killed = folder / "cache", folder / "alone", folder / "killed"
-        run_child(arguments.graph, alone, cache, False, None, 0.0, 0)
+        graph = make_graph(folder)
+        run_child(graph, alone, cache, False, None, 0.0, 0)
         for number in range(arguments.kills):
             moment = MOMENTS[number % len(MOMENTS)]
             streamed = moment in STREAMED or (moment != "half-step" and number % 2 == 1)
             skip = rng.randrange(40) if moment == "solve" else rng.randrange(3) if moment == "exchange" else 0
             pause = rng.random() * (0.2 if moment == "half-step" else 0.004)
-            how = run_child(arguments.graph, killed, cache, streamed, moment, pause, skip)
+            how = run_child(graph, killed, cache, streamed, moment, pause, skip)
             newest = sorted(path.name for path in (killed / "checkpoint").glob("epoch-*"))
             leftover = [path.name for path in (killed / "checkpoint").glob(".*")]
             kills.append(
@@ -167,12 +184,12 @@ def main() -> None:
             )
             print(kills[-1], flush=True)
         assert all(kill["how"] == "killed" for kill in kills), "a run ended before it could be killed: more epochs"
-        run_child(arguments.graph, killed, cache, False, None, 0.0, 0)
+        run_child(graph, killed, cache, False, None, 0.0, 0)
         expected, found = outcome(alone), outcome(killed)
     same = expected == found
     document = {
         "environment": environment(),
-        "graph": Path(arguments.graph).name,
+        "graph": f"made: {ROWS} x {ROWS}, {ENTRIES} entries at random",
         "epochs": EPOCHS,
         "dim": DIM,
         "devices": 2,

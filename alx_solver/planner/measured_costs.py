@@ -30,12 +30,11 @@ from alx_solver.ownership import RowRanges
 from alx_solver.planner.costs import HalfStepCosts
 from alx_solver.planner.device_profile import DeviceProfile
 from alx_solver.regularization import RegularizationRule
-from alx_solver.side import make_side
+from alx_solver.side import TILE_NUMBERS, make_side
 
 Clock = Callable[[], float]
 
 _ENTRIES = 1 << 18
-_TILE_NUMBERS = 1 << 18
 _COLUMNS = 1024
 _REPEATS = 7
 _TABLE_BYTES = (1 << 20, 1 << 23, 1 << 25, 1 << 26, 1 << 27)
@@ -68,7 +67,7 @@ def measure_costs(
     """
     mesh = make_mesh(devices)
 
-    full = max(64, _TILE_NUMBERS // dim)
+    full = max(64, TILE_NUMBERS // dim)
 
     def seconds(width: int, whole: int, tile_entries: int = full) -> float:
         batches = BatchOptions(widths=(whole,), tile_entries=tile_entries)
@@ -146,7 +145,7 @@ def _half_step_seconds(
 
 def _gather_costs(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> tuple[tuple[float, float], ...]:
     """What a gather costs more than from the smallest table, by bytes touched."""
-    tile = max(1, _TILE_NUMBERS // dim)
+    tile = max(1, TILE_NUMBERS // dim)
     rng = np.random.default_rng(0)
 
     def gather(table: Float[Array, "rows dim"], ids: Int32[Array, "tiles entries"]) -> Float[Array, " tiles"]:

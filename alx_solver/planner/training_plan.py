@@ -16,7 +16,7 @@ from alx_solver.planner.load import HalfStepLoad
 from alx_solver.planner.matrix_load import matrix_load
 from alx_solver.planner.memory import DeviceMemory, NumberFormat, device_memory
 from alx_solver.planner.shape_load import ProblemShape, shape_loads
-from alx_solver.side import plan_side
+from alx_solver.side import TILE_NUMBERS, plan_side
 
 Loads = tuple[HalfStepLoad, HalfStepLoad]
 
@@ -63,12 +63,12 @@ class PlanOptions:
 
     @property
     def numbers(self) -> NumberFormat:
-        given = self.batches.tile_entries if self.batches else None
+        tile = self.tile_entries if self.batches is None else self.batches.tile_entries or TILE_NUMBERS // self.dim
         return NumberFormat(
             dim=self.dim,
             itemsize=self.itemsize,
             promoted=self.device.promotes_bfloat16 and self.itemsize < 4,
-            tile_bytes=4 * self.dim * (given or self.tile_entries),
+            tile_bytes=4 * self.dim * tile,
         )
 
     @property
