@@ -1,13 +1,14 @@
 """Checkpoints: a folder for each epoch, whole or absent, readable on any number of devices, without pickle.
 
-    directory/epoch-00000004/row_table.npy      [num_rows, dim], by id, without padding; bfloat16 as its uint16 bits
-                             col_table.npy      [num_cols, dim]
+    directory/epoch-00000004/row_table/         [num_rows, dim], by id, without padding; see `table_files.py`
+                             col_table/         [num_cols, dim]
                              manifest.json      format, epoch, hyperparameters, table precision, digests
     directory/.writing-epoch-00000005/          what an interrupted writer left: ignored, and removed by the next
 
 A folder is written under the temporary name, flushed to disk and renamed, so that a folder with the final name is
 complete. The two newest are kept: the older one is for the case that the newer's disk blocks rot (digests are
-checked, and a damaged checkpoint is an error in words, never a silent restart).
+checked, and a damaged checkpoint is an error in words, never a silent restart). Orbax writes the arrays; the folder,
+its manifest, digests and rename are ours, because a checkpoint is both tables and what they are of, whole or absent.
 """
 
 import dataclasses
@@ -25,11 +26,12 @@ from jaxtyping import Shaped
 from alx_solver.csr import CsrMatrix
 from alx_solver.mesh import is_writer, to_host, wait_for_all
 from alx_solver.options import Hyperparameters
+from alx_solver.table_files import TableFileError, read_table, write_table
 
 if TYPE_CHECKING:
     from alx_solver.als import AlsState, AlsTrainer
 
-FORMAT = 1
+FORMAT = 2
 _KEPT = 2
 _ROWS_HASHED_AT_ONCE = 1 << 16
 _PREFIX = "epoch-"
@@ -78,7 +80,7 @@ def _write(final: Path, tables: dict[str, np.ndarray], manifest: dict[str, Any])
     for leftover in root.glob(f"{_WRITING}*"):
         shutil.rmtree(leftover)
     writing.mkdir()
-    digests = {name: _write_table(writing / f"{name}.npy", table) for name, table in tables.items()}
+    digests = {name: _write_table(writing / name, table) for name, table in tables.items()}
     manifest = {**manifest, "sha256": digests}
     with open(writing / "manifest.json", "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
@@ -128,13 +130,12 @@ class StoredTables:
         return rows, cols
 
     def table(self, name: str) -> Shaped[np.ndarray, "rows dim"]:
-        """`row_table` or `col_table`, float32 or bfloat16, mapped from the file and not held in memory.
+        """`row_table` or `col_table`, float32 or bfloat16.
 
         Raises:
             CheckpointError: the file is damaged.
         """
-        path = self.folder / f"{name}.npy"
-        return _read_table(path, self.manifest["table_dtype"], self.manifest["sha256"][name])
+        return _read_table(self.folder / name, self.manifest["table_dtype"], self.manifest["sha256"][name])
 
 
 def read_checkpoint(directory: str | os.PathLike[str]) -> StoredTables | None:
@@ -186,26 +187,30 @@ def _checkpoints(root: Path) -> list[Path]:
     return sorted(root.glob(f"{_PREFIX}*")) if root.is_dir() else []
 
 
-def _write_table(path: Path, table: Shaped[np.ndarray, "rows dim"]) -> str:
+def _write_table(folder: Path, table: Shaped[np.ndarray, "rows dim"]) -> str:
     """Writes a table and returns the SHA-256 of its bytes."""
-    plain = table.view(np.uint16) if table.dtype == ml_dtypes.bfloat16 else table
-    with open(path, "wb") as file:
-        np.save(file, plain, allow_pickle=False)
-        _flush(file)
-    return hashlib.sha256(plain.tobytes()).hexdigest()
+    write_table(folder, table)
+    return _digest(table)
 
 
-def _read_table(path: Path, dtype: str, sha256: str) -> Shaped[np.ndarray, "rows dim"]:
+def _read_table(folder: Path, dtype: str, sha256: str) -> Shaped[np.ndarray, "rows dim"]:
+    remedy = "remove its folder to go on from an older one"
     try:
-        plain = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: unreadable ({error}); remove its folder to go on from an older one") from error
+        table = read_table(folder)
+    except TableFileError as error:
+        raise CheckpointError(f"{folder}: unreadable ({error}); {remedy}") from error
+    if str(table.dtype) != dtype or _digest(table) != sha256:
+        raise CheckpointError(f"{folder}: damaged, its digest differs; {remedy}")
+    return table
+
+
+def _digest(table: Shaped[np.ndarray, "rows dim"]) -> str:
+    """SHA-256 of a table's bytes, row after row."""
+    plain = table.view(np.uint16) if table.dtype == ml_dtypes.bfloat16 else table
     digest = hashlib.sha256()
     for start in range(0, len(plain), _ROWS_HASHED_AT_ONCE):
         digest.update(np.ascontiguousarray(plain[start : start + _ROWS_HASHED_AT_ONCE]).data)
-    if digest.hexdigest() != sha256:
-        raise CheckpointError(f"{path}: damaged, its digest differs; remove its folder to go on from an older one")
-    return plain.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else plain
+    return digest.hexdigest()
 
 
 def _flush(file: Any) -> None:

@@ -1,11 +1,14 @@
 """Checkpoints: round trip over device counts, atomicity, and refusals in words."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from alx_solver import checkpoint as module
 from alx_solver.checkpoint import CheckpointError, restore_checkpoint, save_checkpoint
 from alx_solver.options import Precision
+from alx_solver.table_files import read_table, write_table
 from tests.alx_solver.problems import make_trainer, power_law, relative_error
 
 
@@ -79,10 +82,20 @@ def test_another_model_or_matrix_is_refused(tmp_path):
 def test_damage_is_an_error_in_words(tmp_path):
     trainer = make_trainer(power_law())
     folder = save_checkpoint(tmp_path, trainer, trainer.init())
-    table = np.load(folder / "col_table.npy")
+    table = read_table(folder / "col_table").copy()
     table[3, 3] += 1
-    np.save(folder / "col_table.npy", table)
-    with pytest.raises(CheckpointError, match=r"col_table.npy: damaged, its digest differs"):
+    shutil.rmtree(folder / "col_table")
+    write_table(folder / "col_table", table)
+    with pytest.raises(CheckpointError, match=r"col_table: damaged, its digest differs"):
+        restore_checkpoint(tmp_path, trainer)
+    save_checkpoint(tmp_path, trainer, trainer.init())
+    files = [path for path in (folder / "row_table").rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-20])
+    with pytest.raises(CheckpointError, match=r"row_table: (unreadable|damaged).* remove its folder to go on"):
+        restore_checkpoint(tmp_path, trainer)
+    shutil.rmtree(folder / "row_table")
+    with pytest.raises(CheckpointError, match=r"row_table: unreadable .* remove its folder to go on"):
         restore_checkpoint(tmp_path, trainer)
     (folder / "manifest.json").write_text("{")
     with pytest.raises(CheckpointError, match="unreadable manifest"):

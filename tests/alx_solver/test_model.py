@@ -123,10 +123,11 @@ def test_saving_does_not_overwrite_unasked(tmp_path, model):
 
 def test_damaged_files_are_named(tmp_path, model):
     model.save(tmp_path / "model")
-    table = next((tmp_path / "model" / "checkpoint").rglob("col_table.npy"))
-    content = bytearray(table.read_bytes())
-    content[-1] ^= 1
-    table.write_bytes(content)
+    table = next((tmp_path / "model" / "checkpoint").rglob("col_table"))
+    embeddings = read_table(table).copy()
+    embeddings[0, 0] += 1
+    shutil.rmtree(table)
+    write_table(table, embeddings)
     with pytest.raises(CheckpointError, match="damaged, its digest differs"):
         ALS.load(tmp_path / "model")
     with pytest.raises(RunDirectoryError, match=r"no run.json in it"):
