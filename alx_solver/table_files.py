@@ -1,4 +1,4 @@
-"""One table as an Orbax checkpoint of its own: a folder with chunks that TensorStore reads, bfloat16 as it is.
+"""One table as an Orbax checkpoint of its own: a folder with a Zarr array that TensorStore reads, bfloat16 as it is.
 
 Orbax writes under a temporary name, renames, and says when a folder is whole; here every file is flushed to disk
 besides. It is imported at the first use, which takes a second or more.
@@ -60,7 +60,10 @@ def _checkpointer() -> "Checkpointer":
     alone = MultiprocessingOptions(
         primary_host=process, active_processes={process}, barrier_sync_key_prefix=f"process-{process}"
     )
-    return Checkpointer(PyTreeCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
+    handler = PyTreeCheckpointHandler(
+        use_ocdbt=False, use_zarr3=True, use_compression=False, multiprocessing_options=alone
+    )
+    return Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _flush(path: str) -> None:

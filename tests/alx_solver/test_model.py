@@ -1,5 +1,7 @@
 """The Python API against brute force in NumPy, through saving and loading, and its words for mistakes."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from alx_solver.matrix_input import as_csr_matrix
 from alx_solver.model import ALS
 from alx_solver.options import Precision
 from alx_solver.run_directory import RunDirectoryError
+from alx_solver.table_files import read_table, write_table
 from tests.alx_solver.planted import planted_csr
 from tests.alx_solver.problems import power_law, relative_error
 from tests.oracles.als import half_step
