@@ -93,10 +93,13 @@ class Record:
     headers: Mapping[str, str]
     body: bytes
     raw_bytes: int
+    _record_type: str | None = dataclasses.field(default=None, init=False, repr=False, compare=False)
 
     @property
     def record_type(self) -> str:
-        return self.headers.get("warc-type", "").lower()
+        if self._record_type is None:
+            self._record_type = self.headers.get("warc-type", "").lower()
+        return self._record_type
 
     @property
     def target_uri(self) -> str:

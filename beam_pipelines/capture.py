@@ -22,6 +22,7 @@ class Capture:
       is_cut: the page was larger than is read of one; the links are those of its beginning.
       over_limit, url_too_long: how many selected links were dropped, by limit.
       characters: of `hrefs` together, or more.
+      joined: `hrefs` as one text, if it was made: a character that few links have is looked for there.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Capture:
     over_limit: int = 0
     url_too_long: int = 0
     characters: int = 0
+    joined: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 @dataclasses.dataclass(slots=True)
@@ -54,7 +56,8 @@ def within_limits(capture: Capture, limits: RecordLimits) -> Capture | NotAPage:
     if len(hrefs) > most:
         capture.over_limit = len(hrefs) - most
         hrefs = capture.hrefs = hrefs[:most]
-    text = "".join(hrefs)
+        capture.joined = ""
+    text = capture.joined or "".join(hrefs)
     capture.characters = len(text)  # in a third of the time that adding the lengths takes
     may_be_too_long = len(text) > longest or (len(text) > _HOST_CHARACTERS and (not text.isascii() or "%" in text))
     if may_be_too_long and max(map(len, hrefs)) > min(_HOST_CHARACTERS, longest):

@@ -29,7 +29,6 @@ REFERENCES_DECODED_SINCE = "2019-08"
 _NEVER_DECODES = re.compile(rb"^software:[ \t]*ia-web-commons", re.IGNORECASE | re.MULTILINE)
 """In `warcinfo`, as the Internet Archive's extractor writes it since July 2015; Common Crawl's writes Software-Info."""
 _WARCINFO_BYTES = 4096
-_NUL = b"\\u0000"
 _LIMITS = RecordLimits()
 _SMALL_JSON_BYTES = 1 << 20
 """JSON of this size may have any number of values."""
@@ -146,7 +145,8 @@ def parse_wat_record(
     capture = _capture(url or record.target_uri, http.html, selection)
     if has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE:
         capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
-    if _NUL in body:
+    capture.joined = "".join(capture.hrefs)
+    if "\0" in capture.joined or "\0" in capture.base:
         capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
     return capture
 

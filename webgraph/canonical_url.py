@@ -71,20 +71,20 @@ class BaseUrl:
             return _join_with_ada(href, self.href)
         return self._finish(joined, href)
 
-    def join_plain(self, hrefs: Sequence[str]) -> list[str | None]:
-        """Returns `join` of each link that needs no parser, which most do not, and None for the others."""
+    def join_plain(self, hrefs: Sequence[str]) -> list[str]:
+        """Returns `join` of each link that needs no parser, which most do not, and "" for the others."""
         path_end = self.href.find("?")
         folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
         root = folder[: folder.index("/", len("https://"))]
         plain, plain_url = _PLAIN.fullmatch, _PLAIN_URL.fullmatch
-        urls: list[str | None] = []
+        urls: list[str] = []
         for start in range(0, len(hrefs), _TOGETHER):
             several = hrefs[start : start + _TOGETHER]
             if len(several) == _TOGETHER and _all_plain(several):
                 urls += [(root if href[0] == "/" else folder) + href for href in several]
             else:
                 urls += [
-                    (root if href[0] == "/" else folder) + href if plain(href) else href if plain_url(href) else None
+                    (root if href[0] == "/" else folder) + href if plain(href) else href if plain_url(href) else ""
                     for href in several
                 ]
         return urls

@@ -257,9 +257,8 @@ def test_any_value_in_any_field(data: st.DataObject) -> None:
 
 
 def test_which_records_are_wat() -> None:
-    record = wat_record({})
-    assert is_wat_record(record)
-    record.headers["content-type"] = "application/warc-fields"
-    assert not is_wat_record(record)
-    record.headers.update({"content-type": "application/json", "warc-type": "warcinfo"})
-    assert not is_wat_record(record)
+    assert is_wat_record(wat_record({}))
+    for name, value in (("content-type", "application/warc-fields"), ("warc-type", "warcinfo")):
+        record = wat_record({})
+        record.headers[name] = value
+        assert not is_wat_record(record)

@@ -38,8 +38,9 @@ _BASES = st.sampled_from(
 
 def join_all(base: BaseUrl, hrefs: list[str]) -> list[str | None]:
     """What `join_plain` gives, and `join_parsed` for the others."""
-    parsed = base.join_parsed([href for href, url in zip(hrefs, base.join_plain(hrefs), strict=True) if url is None])
-    return [next(parsed) if url is None else url for url in base.join_plain(hrefs)]
+    plain = base.join_plain(hrefs)
+    parsed = base.join_parsed([href for href, url in zip(hrefs, plain, strict=True) if not url])
+    return [url or next(parsed) for url in plain]
 
 
 def _by_ada(url: str, base: str | None) -> str | None:
