@@ -18,10 +18,10 @@ number of variants allows.
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from beam_pipelines.block import Block
 from beam_pipelines.merge_pages import MergedPartition
+from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.degree_rule import kept_nodes
 from webgraph.link_keys import partition_of
 
@@ -140,7 +140,7 @@ def filter_sources(pages: Block, links: Iterable[Block]) -> tuple[Block, Block, 
     kept_pages: Block = {
         "num_pages": np.array([len(pages["kept"])]),
         "page": page.astype(np.uint32),
-        "url": pages["url"].take(pa.array(page)),
+        "url": pages["url"].take(number_array(page)),
         "kept": pages["kept"][page],
     }
     edges: Block = {
@@ -166,9 +166,9 @@ def send_pages(
     kept[kept_pages["page"]] = kept_pages["kept"]
     url_index = np.zeros(num_pages, dtype=np.int64)
     url_index[kept_pages["page"]] = np.arange(len(kept_pages["page"]))
-    urls = kept_pages["url"] if len(kept_pages["url"]) else pa.array([b""], type=pa.large_binary())
+    urls = kept_pages["url"] if len(kept_pages["url"]) else binary_array([b""])
     pages: Block = {
-        "url": urls.take(pa.array(url_index)),
+        "url": urls.take(number_array(url_index)),
         "candidate": kept & degree_mask(out_degrees, min_degrees),
     }
     blocks = []

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from beam_pipelines import degree_filter
 from beam_pipelines.block import Block, decode_block, encode_block
@@ -19,6 +18,7 @@ from beam_pipelines.inlink_counter import InlinkCounter
 from beam_pipelines.merge_pages import merge_pages
 from beam_pipelines.step import INPUT, Groups, Output
 from beam_pipelines.storage import join, read_file, write_file, write_json
+from webgraph.arrow_arrays import binary_array
 
 LINKS, PAGES, COUNTS, WRITTEN = "links", "pages", "counts", "written"
 StageCounts = dict[str, dict[str, int]]
@@ -155,7 +155,7 @@ def _pages(values: Iterable[bytes]) -> Block:
     return {
         "key": np.empty(0, dtype=np.uint64),
         "check": np.empty(0, dtype=np.uint32),
-        "url": pa.array([], type=pa.large_binary()),
+        "url": binary_array([]),
         "candidate": np.empty(0, dtype=np.uint64),
         "kept": np.empty(0, dtype=np.uint64),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from beam_pipelines.block import Block
+from webgraph.arrow_arrays import number_array
 from webgraph.link_keys import PageKeyCollisionError, find_links, group_starts, identity_order, sorted_distinct
 
 
@@ -69,7 +70,7 @@ def merge_pages(blocks: Iterable[Block]) -> MergedPartition:
         key=key[first],
         check=check[first],
         mask=mask[first],
-        url=url.take(pa.array(first)),
+        url=url.take(number_array(first)),
         target_key=target_key,
         target_check=target_check,
         target_mask=target_mask,

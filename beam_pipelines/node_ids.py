@@ -13,6 +13,7 @@ import xxhash
 
 from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import has_bit, mask_type, nodes_per_variant, split_by
+from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.canonical_url import node_sort_key
 
 
@@ -24,7 +25,7 @@ def sort_keys(url: pa.LargeBinaryArray) -> list[bytes]:
 def sample_sort_keys(url: pa.LargeBinaryArray, num_samples: int) -> list[bytes]:
     """Returns the sort keys of at most `num_samples` URLs, chosen by hash, so that the choice is stable."""
     hashes = np.fromiter(map(xxhash.xxh3_64_intdigest, url.to_pylist()), dtype=np.uint64, count=len(url))
-    return sort_keys(url.take(pa.array(np.argsort(hashes, kind="stable")[:num_samples])))
+    return sort_keys(url.take(number_array(np.argsort(hashes, kind="stable")[:num_samples])))
 
 
 def choose_range_limits(samples: Iterable[Sequence[bytes]], num_ranges: int) -> list[bytes]:
@@ -46,8 +47,8 @@ def send_nodes(partition: int, pages: Block, limits: Sequence[bytes]) -> Iterato
                 "partition": np.full(len(chosen), partition, dtype=np.uint32),
                 "page": pages["page"][chosen],
                 "kept": pages["kept"][chosen],
-                "url": pages["url"].take(pa.array(chosen)),
-                "sort_key": pa.array(keys[chosen], type=pa.large_binary()),
+                "url": pages["url"].take(number_array(chosen)),
+                "sort_key": binary_array(keys[chosen]),
             },
         )
 
@@ -62,7 +63,7 @@ def sort_nodes(blocks: Iterable[Block], num_variants: int) -> tuple[Block, list[
         "partition": np.concatenate([block["partition"] for block in blocks])[order],
         "page": np.concatenate([block["page"] for block in blocks])[order],
         "kept": kept,
-        "url": pa.concat_arrays([block["url"] for block in blocks]).take(pa.array(order)),
+        "url": pa.concat_arrays([block["url"] for block in blocks]).take(number_array(order)),
     }
     return merged, nodes_per_variant(kept, num_variants)
 

@@ -17,12 +17,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture
 from beam_pipelines.document_base import absolute_links, document_base
 from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
+from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.canonical_url import canonicalize
 from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
@@ -94,7 +94,7 @@ class PageBlocks:
         page = self._resolver.indices(self._urls)
         digests, masks = self._resolver.table()
         key, check = keys_of_digests(digests, key_bits=self._key_bits)
-        urls = pa.array(map(str.encode, self._urls), type=pa.large_binary())
+        urls = binary_array(map(str.encode, self._urls))
         self._start()
         partition = partition_of(key[page], self._num_partitions)
         order = np.argsort(partition, kind="stable")  # captures, each partition's together
@@ -114,7 +114,7 @@ class PageBlocks:
                     "page_key": key[page[captures]],
                     "page_check": check[page[captures]],
                     "page_mask": masks[page[captures]],
-                    "page_url": urls.take(pa.array(captures)),
+                    "page_url": urls.take(number_array(captures)),
                     "num_links": num_links[: len(captures)],
                     "link": position[links],
                     "target_key": key[targets],

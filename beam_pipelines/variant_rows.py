@@ -17,6 +17,7 @@ import pyarrow as pa
 from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import degrees, has_bit, mask_type, split_by
 from beam_pipelines.node_ids import id_columns, ids_of_columns
+from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.graph_layout import GraphLayout
 from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock
@@ -54,7 +55,7 @@ def send_edges(
     test = _test_rows(pages, edges, ids.shape[0], split)
     position = np.full(ids.shape[1], -1, dtype=np.int64)
     position[pages["page"]] = np.arange(len(pages["page"]))
-    urls = pa.concat_arrays([pages["url"], pa.array([b""], type=pa.large_binary())])
+    urls = pa.concat_arrays([pages["url"], binary_array([b""])])
     no_url = len(pages["url"])
     for number, chosen in split_by(edges["target_partition"], num_partitions):
         source = edges["source"][chosen]  # ascending
@@ -66,7 +67,7 @@ def send_edges(
             {
                 **id_columns(ids[:, sources]),
                 "is_test": test[sources],
-                "url": urls.take(pa.array(url)),
+                "url": urls.take(number_array(url)),
                 "source": np.repeat(np.arange(len(starts), dtype=np.uint32), np.diff(starts, append=len(source))),
                 "target": edges["target"][chosen],
                 "mask": edges["mask"][chosen],

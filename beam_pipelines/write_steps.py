@@ -18,6 +18,7 @@ from beam_pipelines.filter_steps import read_edges, read_pages
 from beam_pipelines.partitioning import choose_num_ranges, choose_num_samples
 from beam_pipelines.step import INPUT, Groups, Output, only_value
 from beam_pipelines.storage import join, write_file, write_json
+from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.graph_layout import GraphLayout
 from webgraph.graph_parts import describe_file, part_files
 from webgraph.split import SplitOptions
@@ -80,7 +81,7 @@ class SampleKeys:
     def __call__(self, partition: int, groups: Groups) -> Iterator[Output]:
         num_samples = choose_num_samples(self.plan.num_ranges, self.plan.num_partitions)
         sample = node_ids.sample_sort_keys(read_pages(self.folder, partition)["url"], num_samples)
-        yield Output(SAMPLES, 0, encode_block({"key": pa.array(sample, type=pa.large_binary())}))
+        yield Output(SAMPLES, 0, encode_block({"key": binary_array(sample)}))
 
 
 def range_limits(samples: Iterable[bytes], num_ranges: int) -> list[bytes]:
@@ -133,7 +134,7 @@ class NumberNodes:
             parts = layout.part_of(ids[variant, chosen])
             for part in np.unique(parts).tolist():
                 inside = chosen[parts == part]
-                urls = {"first_id": ids[variant, inside[:1]], "url": nodes["url"].take(pa.array(inside))}
+                urls = {"first_id": ids[variant, inside[:1]], "url": nodes["url"].take(number_array(inside))}
                 yield Output(URLS, part_key(variant, part), encode_block(urls))
 
 
@@ -168,7 +169,7 @@ class RowsOfEdges:
         ids = variant_rows.ids_of_pages(int(pages["num_pages"][0]), blocks, self.plan.num_variants)
 
         def url_of_page(page: np.ndarray) -> list[bytes]:
-            urls: list[bytes] = pages["url"].take(pa.array(np.searchsorted(pages["page"], page))).to_pylist()
+            urls: list[bytes] = pages["url"].take(number_array(np.searchsorted(pages["page"], page))).to_pylist()
             return urls
 
         edges = (decode_block(block) for block in groups[EDGES])
@@ -193,7 +194,7 @@ class WritePart:
             layout,
             part,
             (decode_block(block) for block in groups[ROWS]),
-            pa.concat_arrays([pa.array([], type=pa.large_binary()), *(block["url"] for block in urls)]),
+            pa.concat_arrays([binary_array([]), *(block["url"] for block in urls)]),
             self.plan.split,
         )
         files = []

@@ -30,7 +30,7 @@ def build(paths: list[str], output: Path) -> Measured:
         if len(list(output.glob("*/manifest.json"))) == len(VARIANTS):
             yield _RENAMED
 
-    return measure([sys.executable, "-m", "beam_pipelines.build_graph", *paths, "--output", str(output)], look=look)
+    return measure([sys.executable, "-m", "webgraph.cli", "build", *paths, "--output", str(output)], look=look)
 
 
 def entry_of(runs: list[Measured]) -> dict[str, Any]:

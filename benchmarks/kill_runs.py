@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--per-stage", type=int, default=3, help="moments in each of parse, shuffle, write and rename")
     arguments = parser.parse_args(sys.argv[1:at])
     arguments.scratch.mkdir(parents=True)
-    command = [sys.executable, "-m", "beam_pipelines.build_graph", *map(str, arguments.archives), *sys.argv[at + 1 :]]
+    command = [sys.executable, "-m", "webgraph.cli", "build", *map(str, arguments.archives), *sys.argv[at + 1 :]]
     killing = Killing(command, arguments.scratch)
     seconds = killing.undisturbed()
     results: dict[str, Any] = {

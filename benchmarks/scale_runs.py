@@ -92,7 +92,7 @@ def build(paths: list[str], output: Path, flags: list[str]) -> Measured:
                 if next(output.glob(pattern), None) is not None:
                     yield stage
 
-        command = [sys.executable, "-m", "beam_pipelines.build_graph", str(listing), "--output", str(output), *flags]
+        command = [sys.executable, "-m", "webgraph.cli", "build", str(listing), "--output", str(output), *flags]
         measured = measure(command, look=look)
     if measured.returncode:
         raise SystemExit(f"The build ended with exit code {measured.returncode}:\n{measured.stderr}")

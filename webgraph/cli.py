@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from webgraph import __version__
+from webgraph.numpy_sort import avoid_slow_sorts
 
 GROUP = "webgraph.commands"
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -25,6 +26,7 @@ _DESCRIPTION = "Builds, verifies and describes WebGraph link-prediction datasets
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that `arguments` (default: the process's) name, and returns its exit code."""
+    avoid_slow_sorts()
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser(words[0] if words else None)
     parsed, others = parser.parse_known_args(words)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from webgraph.arrow_arrays import number_array
 from webgraph.canonical_url import host_of, node_sort_key
 from webgraph.graph_directory import GraphDirectory, GraphDirectoryError
 from webgraph.graph_layout import NODES
@@ -81,7 +82,7 @@ def urls_of(graph: GraphDirectory, ids: np.ndarray) -> list[str]:
             for group in np.unique(groups).tolist():
                 urls = file.read_row_group(group, columns=["url"], use_threads=False)["url"]
                 within = in_part[groups == group]
-                taken = urls.take(pa.array(within - starts[group])).to_pylist()
+                taken = urls.take(number_array(within - starts[group])).to_pylist()
                 found.update(zip((within + first).tolist(), taken, strict=True))
     return [found[node] for node in ids.tolist()]
 

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from webgraph.arrow_arrays import number_array
 from webgraph.node_block import NodeBlock
 from webgraph.parquet_sizes import ParquetSizes
 from webgraph.row_block import RowBlock, slice_rows
@@ -62,7 +63,7 @@ def encode_rows(block: RowBlock) -> bytes:
     with pq.ParquetWriter(sink, ROW_SCHEMA, **options) as writer:
         for start, stop in _row_group_limits(block):
             columns = [
-                pa.array(block.row_tag[start:stop], pa.int64()),
+                _int64(block.row_tag[start:stop]),
                 _list_array(block.col_offsets, block.col_tag, start, stop),
                 _list_array(block.gt_offsets, block.gt_tag, start, stop),
             ]
@@ -74,10 +75,10 @@ def encode_nodes(block: NodeBlock) -> bytes:
     """Content of a Parquet file with the nodes of `block`."""
     encodings = {"node_id": "DELTA_BINARY_PACKED", "url": "DELTA_BYTE_ARRAY", "out_degree": _SPLIT, "in_degree": _SPLIT}
     columns = [
-        pa.array(block.node_id, pa.int64()),
+        _int64(block.node_id),
         block.url.cast(pa.string()),
-        pa.array(block.out_degree, pa.int64()),
-        pa.array(block.in_degree, pa.int64()),
+        _int64(block.out_degree),
+        _int64(block.in_degree),
     ]
     sink = io.BytesIO()
     options = {**_COMMON, "column_encoding": encodings, "write_statistics": ["node_id"]}
@@ -154,10 +155,14 @@ def _row_group_limits(block: RowBlock) -> list[tuple[int, int]]:
     return list(itertools.pairwise(limits))
 
 
+def _int64(values: np.ndarray) -> pa.Array:
+    return number_array(values.astype(np.int64, copy=False))
+
+
 def _list_array(offsets: np.ndarray, values: np.ndarray, start: int, stop: int) -> pa.ListArray:
     offsets = offsets[start : stop + 1]
-    relative = pa.array(offsets - offsets[0], pa.int32())
-    return pa.ListArray.from_arrays(relative, pa.array(values[offsets[0] : offsets[-1]], pa.int64()), type=_IDS)
+    relative = number_array((offsets - offsets[0]).astype(np.int32))
+    return pa.ListArray.from_arrays(relative, _int64(values[offsets[0] : offsets[-1]]), type=_IDS)
 
 
 def _row_block(table: pa.Table) -> RowBlock:

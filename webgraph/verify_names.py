@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from webgraph.arrow_arrays import number_array
 from webgraph.canonical_url import CANONICALIZER, canonicalize, node_sort_key, top_level_domain
 from webgraph.graph_directory import GraphDirectory
 from webgraph.node_block import NodeBlock
@@ -96,5 +97,5 @@ def _is_node(ids: np.ndarray, nodes: NodeBlock) -> np.ndarray:
 def node_names(ids: np.ndarray, nodes: NodeBlock) -> list[bytes]:
     """Names by which the split hashes nodes: URLs, or decimal ids in a graph without URLs."""
     if nodes.has_urls:
-        return nodes.url.take(pa.array(ids)).cast(pa.large_binary()).to_pylist()
+        return nodes.url.take(number_array(ids)).cast(pa.large_binary()).to_pylist()
     return [b"%d" % node for node in ids.tolist()]
