@@ -9,6 +9,7 @@ Python loop. When all pages are there, each slot is resolved once, and slots bec
 import itertools
 import re
 import string
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -104,14 +105,17 @@ class LinkResolver:
         Returns:
           int64[links]: the index of each link in the table, or NOT_HTTP or NOT_A_URL.
         """
-        index_of_slot = np.empty(self.num_slots, dtype=np.int64)
+        numbers, places = array("q"), array("q")
         href_of_slot: dict[int, str] = {}  # where the whole base is needed
         for directory in self._directories.values():
             found = self._resolve_directory(list(directory), BaseUrl(directory.base))
-            index_of_slot[np.fromiter(directory.values(), np.int64, len(directory))] = found
+            numbers.extend(directory.values())
+            places.extend(found)
             if _OF_BASE in found:
                 pairs = zip(directory.items(), found, strict=True)
                 href_of_slot.update((slot, href) for (href, slot), at in pairs if at == _OF_BASE)
+        index_of_slot = np.empty(self.num_slots, dtype=np.int64)
+        index_of_slot[np.array(numbers)] = np.array(places)
         links = index_of_slot[slots]
         page = np.repeat(np.arange(len(lengths)), lengths)
         is_base = links == _BASE

@@ -13,7 +13,7 @@ import xxhash
 
 from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import has_bit, mask_type, nodes_per_variant, split_by
-from webgraph.arrow_arrays import binary_array, number_array
+from webgraph.arrow_arrays import binary_array, number_array, numbers_of
 from webgraph.canonical_url import node_sort_key
 
 
@@ -57,7 +57,7 @@ def sort_nodes(blocks: Iterable[Block], num_variants: int) -> tuple[Block, list[
     """Joins and sorts the nodes of one range. Returns them, and how many there are in each variant."""
     blocks = list(blocks)
     sort_key = pa.concat_arrays([block["sort_key"] for block in blocks])
-    order = pc.sort_indices(sort_key).to_numpy()
+    order = numbers_of(pc.sort_indices(sort_key))
     kept = np.concatenate([block["kept"] for block in blocks])[order]
     merged: Block = {
         "partition": np.concatenate([block["partition"] for block in blocks])[order],

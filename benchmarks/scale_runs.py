@@ -3,7 +3,7 @@
     python -m benchmarks.scale_runs all DIR --results benchmarks/results --make-crawl make_crawl.sh -- --max-memory 4GB
     python -m benchmarks.scale_runs make DIR --make-crawl make_crawl.sh
     python -m benchmarks.scale_runs run DIR --sizes 1x 4x --output scale_runs.json -- --max-memory 4GB
-    python -m benchmarks.scale_runs plain DIR --built scale_runs.json --output scale_plain.json
+    python -m benchmarks.scale_runs plain DIR --output scale_plain.json -- --max-memory 4GB
     python -m benchmarks.scale_runs plot scale_runs.json
 
 `all` does the other four in this order, for all sizes, and writes scale_runs.json, scale_plain.json and scale_runs.png.
@@ -165,33 +165,44 @@ def _print(size: str, entry: dict[str, Any]) -> None:
 
 
 def plain(arguments: argparse.Namespace) -> None:
-    """The plain script on the same input; its counts are compared with those of `run`, if that was done."""
+    """The build and the plain script on the same input, in turns; their counts are compared."""
     results = json.loads(arguments.output.read_text()) if arguments.output.exists() else {"sizes": {}}
-    results["environment"] = environment()
+    results["environment"], results["flags"] = environment(), arguments.flags
     for size in arguments.sizes:
-        runs = []
-        with tempfile.TemporaryDirectory() as scratch:
-            sink = Path(scratch) / "counts.json"
+        paths, ours, theirs = inputs(arguments.folder, size), [], []
+        with tempfile.TemporaryDirectory(dir=arguments.scratch) as scratch:
+            output, sink = Path(scratch) / "graphs", Path(scratch) / "counts.json"
             for _ in range(arguments.repeats):
-                command = [sys.executable, "-m", "benchmarks.plain_build", *inputs(arguments.folder, size)]
-                runs.append(measure(command, stdout=sink, max_rss_bytes=arguments.max_gigabytes * 10**9))
-                if runs[-1].returncode:
-                    raise SystemExit(f"The plain script ended with {runs[-1].returncode}:\n{runs[-1].stderr}")
-            counts = json.loads(sink.read_text())
+                shutil.rmtree(output, ignore_errors=True)
+                ours.append(build(paths, output, arguments.flags))
+                command = [sys.executable, "-m", "benchmarks.plain_build", *paths]
+                theirs.append(measure(command, stdout=sink, max_rss_bytes=arguments.max_gigabytes * 10**9))
+                if theirs[-1].returncode:
+                    raise SystemExit(f"The plain script ended with {theirs[-1].returncode}:\n{theirs[-1].stderr}")
+            built, counts = describe(output, paths), json.loads(sink.read_text())
         entry = results["sizes"][size] = {
-            "runs": [one.as_dict() for one in runs],
-            "median_seconds": statistics.median(one.seconds for one in runs),
-            "max_peak_pss_bytes": max(one.peak_pss_bytes for one in runs),
+            "build": _summary(ours),
+            "plain": _summary(theirs),
+            "times_as_fast": statistics.median(b.seconds / a.seconds for a, b in zip(ours, theirs, strict=True)),
+            "counts_equal": built["counts"] == counts["variants"] and built["edges"] == counts["edges"],
+            **{name: built[name] for name in ("files", "input_bytes", "links")},
             **counts,
         }
         arguments.output.write_text(json.dumps(results, indent=1) + "\n")
-        print(f"{size}: plain script {entry['median_seconds']:.1f} s, peak {entry['max_peak_pss_bytes'] / 1e6:,.0f} MB")
-        if arguments.built is not None:
-            ours = json.loads(arguments.built.read_text())["sizes"][size]
-            same = ours["counts"] == counts["variants"] and ours["edges"] == counts["edges"]
-            entry["counts_equal"], entry["times_as_long"] = same, entry["median_seconds"] / ours["median_seconds"]
-            arguments.output.write_text(json.dumps(results, indent=1) + "\n")
-            print(f"  counts equal: {same}; it takes {entry['times_as_long']:.2f} times as long as the build")
+        for name in ("build", "plain"):
+            seconds, peak = entry[name]["median_seconds"], entry[name]["max_peak_pss_bytes"]
+            print(f"{size}: {name} {seconds:.1f} s, peak {peak / 1e6:,.0f} MB")
+        print(
+            f"  counts equal: {entry['counts_equal']}; {entry['times_as_fast']:.2f} times as fast (median of the turns)"
+        )
+
+
+def _summary(runs: list[Measured]) -> dict[str, Any]:
+    return {
+        "runs": [one.as_dict() for one in runs],
+        "median_seconds": statistics.median(one.seconds for one in runs),
+        "max_peak_pss_bytes": max(one.peak_pss_bytes for one in runs),
+    }
 
 
 def plot(arguments: argparse.Namespace) -> None:
@@ -232,8 +243,8 @@ def everything(arguments: argparse.Namespace) -> None:
     results = arguments.results
     built = results / "scale_runs.json"
     make(arguments)
-    run(_with(arguments, sizes=[*arguments.sizes, "mixed-16x"], output=built))
-    plain(_with(arguments, sizes=["mixed-16x"], output=results / "scale_plain.json", built=built))
+    run(_with(arguments, output=built))
+    plain(_with(arguments, sizes=["mixed-16x"], output=results / "scale_plain.json"))
     plot(_with(arguments, results=built))
 
 
@@ -267,7 +278,6 @@ def main() -> None:
             command.add_argument("--output", type=Path, required=True, help="JSON file")
         command.add_argument("--scratch", type=Path, help="where outputs are written, and then removed")
         command.add_argument("--max-gigabytes", type=int, default=12, help="the plain script is killed above it")
-        command.add_argument("--built", type=Path, help="JSON of `run` to compare with")
     command = commands.add_parser("plot")
     command.add_argument("results", type=Path)
     command.set_defaults(function=plot)

@@ -1,7 +1,7 @@
-"""Arrow arrays from NumPy arrays and from bytes, without `pyarrow.array`.
+"""Arrow arrays from NumPy arrays and from bytes, and back, without pandas.
 
-`pyarrow.array` asks pandas what it is given, and so imports pandas where that is installed: a third of a second in
-every process.
+`pyarrow.array` and `to_numpy` ask pandas what they are given, and so import it where it is installed: a third of a
+second in every process.
 """
 
 from collections.abc import Iterable
@@ -23,3 +23,11 @@ def binary_array(values: Iterable[bytes]) -> pa.LargeBinaryArray:
     np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), buffers)
+
+
+def numbers_of(array: pa.Array) -> np.ndarray:
+    """The numbers of an array without nulls; nothing is copied."""
+    if array.null_count:
+        raise ValueError(f"An array of numbers must have no nulls, found {array.null_count}.")
+    dtype = np.dtype(str(array.type))
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
