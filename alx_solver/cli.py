@@ -16,6 +16,7 @@ from alx_solver.cli_plan_flags import add_plan
 from alx_solver.cli_tune_flags import add_tune
 from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
 from alx_solver.processes import join_processes
+from webgraph.numpy_sort import avoid_slow_sorts
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit code.
     """
+    avoid_slow_sorts()
     try:
         arguments = make_parser([*MODEL_COMMANDS, add_tune, add_plan, add_bench]).parse_args(argv)
     except SystemExit as stop:
