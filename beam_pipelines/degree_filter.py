@@ -21,6 +21,7 @@ import numpy as np
 
 from beam_pipelines.block import Block
 from beam_pipelines.merge_pages import MergedPartition
+from beam_pipelines.sorted_columns import sorted_columns
 from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.degree_rule import kept_nodes
 from webgraph.link_keys import partition_of
@@ -102,6 +103,8 @@ def split_by(number: np.ndarray, count: int) -> Iterator[tuple[int, np.ndarray]]
         if len(number):
             yield 0, np.arange(len(number))
         return
+    if count <= 1 << 16:
+        number = number.astype(np.uint16)  # NumPy sorts 16 bits by radix
     order = np.argsort(number, kind="stable")
     limits = np.searchsorted(number[order], np.arange(count + 1))
     for n in range(count):
@@ -128,7 +131,7 @@ def filter_sources(pages: Block, links: Iterable[Block]) -> tuple[Block, Block, 
     origin = np.repeat(np.array([int(block["partition"][0]) for block in parts], dtype=np.uint32), lengths)
     mask = _concatenate([block["mask"] for block in parts], pages["kept"].dtype) & pages["kept"][source]
     chosen = np.flatnonzero(mask)
-    chosen = chosen[np.lexsort((target[chosen], origin[chosen], source[chosen]))]
+    columns = sorted_columns(source[chosen], origin[chosen], target[chosen], mask[chosen])
     page = np.flatnonzero(pages["kept"])
     counts = {
         "edges_end_not_kept": len(source) - len(chosen),
@@ -143,12 +146,7 @@ def filter_sources(pages: Block, links: Iterable[Block]) -> tuple[Block, Block, 
         "url": pages["url"].take(number_array(page)),
         "kept": pages["kept"][page],
     }
-    edges: Block = {
-        "source": source[chosen],
-        "target_partition": origin[chosen],
-        "target": target[chosen],
-        "mask": mask[chosen],
-    }
+    edges: Block = dict(zip(("source", "target_partition", "target", "mask"), columns, strict=True))
     return kept_pages, edges, counts
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from beam_pipelines.block import Block
 from beam_pipelines.degree_filter import degrees, has_bit, mask_type, split_by
 from beam_pipelines.node_ids import id_columns, ids_of_columns
+from beam_pipelines.sorted_columns import sorted_columns
 from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.graph_layout import GraphLayout
 from webgraph.node_block import NodeBlock
@@ -221,12 +222,7 @@ def collect_part(
 def _rows(blocks: Sequence[Block], start: int) -> RowBlock:
     """Sorted rows of unordered edges."""
     row, col = _join(blocks, "row", np.uint32), _join(blocks, "col", np.uint32)
-    span = int(col.max(initial=0)) + 1
-    if (int(row.max(initial=0)) + 1) * span < 2**63:
-        row, col = np.divmod(np.sort(row.astype(np.int64) * span + col), span)
-    else:
-        order = np.lexsort((col, row))
-        row, col = row[order].astype(np.int64), col[order].astype(np.int64)
+    row, col = (column.astype(np.int64) for column in sorted_columns(row, col))
     row_tag, offsets = _row_offsets(row)
     return RowBlock.without_ground_truth(row_tag + start, offsets, col)
 
