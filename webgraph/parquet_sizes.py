@@ -5,6 +5,7 @@ are compressed, and front coding repeats a prefix for a byte. So of a file that 
 
 - all values together, 8 bytes each, and all pages together may take 64 MiB and 1,024 times the stored bytes
   (of the ids that `parquet_parts` writes, a page of 1 MiB takes 30 KiB or more);
+- every column chunk is of the type that the schema says;
 - every page is a data page of an encoding that `parquet_parts` writes, stands inside the file, and a column's pages
   hold the values that the footer says, so that the decoder, which trusts the page, finds no more.
 
@@ -61,6 +62,9 @@ def check_sizes(file: pq.ParquetFile, source: BinaryIO, stored_bytes: int) -> Pa
             column = metadata.column(index)
             claimed += 8 * column.num_values
             name = f"column {column.path_in_schema} of row group {group}"
+            expected = file.schema.column(index).physical_type
+            if column.physical_type != expected:  # pyarrow ends the process when it is asked for statistics of another
+                raise ValueError(f"{name} is of type {column.physical_type}, not {expected}")
             values = 0
             for num_values, page_bytes in _pages(source, column, stored_bytes, name):
                 values += num_values
