@@ -6,16 +6,16 @@ the Fetch Standard reads them ("extract a MIME type"), and where they say nothin
 Standard, "rules for identifying an unknown MIME type").
 """
 
+import dataclasses
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
 
 from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.html_links import html_encoding, html_links
-from beam_pipelines.html_process import HtmlTooCostlyError
 from beam_pipelines.http_body import TooManyEncodingsError, read_body
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
@@ -32,17 +32,43 @@ _HTML_START = re.compile(
 )
 _LIMITS = RecordLimits()
 
-HtmlParser = Callable[[bytes, str, LinkSelection], tuple[str, list[str], int]]
 
+@dataclasses.dataclass(slots=True)
+class HtmlPage:
+    """A page whose links are not read yet.
 
-def parse_http_response(
-    record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS, parse_html: HtmlParser = html_links
-) -> Capture | NotAPage:
-    """Reads a `response` record. Never raises: what is not a page comes back as `NotAPage`.
-
-    Args:
-      parse_html: `html_links`, or `BoundedHtmlParser.links` for pages of anyone.
+    Attributes:
+      url: as the archive has it.
+      document: HTML without transfer and content encodings; `encoding` is that of its characters.
+      is_cut: there was more than is read of a page.
     """
+
+    url: str
+    document: bytes
+    encoding: str
+    is_cut: bool
+
+    def capture(self, base: str, hrefs: list[str], unselected: int) -> Capture:
+        """The page with its links, as `html_links` returns them."""
+        return Capture(self.url, base, hrefs, unselected, self.is_cut)
+
+
+def parse_http_response(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
+    """Reads a `response` record and the links of its page. Never raises, as `read_http_response`."""
+    page = read_http_response(record, limits)
+    return page if isinstance(page, NotAPage) else parse_html_page(page, selection)
+
+
+def parse_html_page(page: HtmlPage, selection: LinkSelection) -> Capture | NotAPage:
+    """Reads the links of a page in this process, whatever it takes."""
+    try:
+        return page.capture(*html_links(page.document, page.encoding, selection))
+    except ValueError:
+        return NotAPage("broken_html", is_damage=True)
+
+
+def read_http_response(record: Record, limits: RecordLimits = _LIMITS) -> HtmlPage | NotAPage:
+    """Reads a `response` record up to its HTML. Never raises: what is not a page comes back as `NotAPage`."""
     message = record.body
     if not message.startswith(b"HTTP/"):
         message = message[:64].lstrip(b"\r\n") + message[64:]
@@ -72,13 +98,7 @@ def parse_http_response(
         return NotAPage("too_many_encodings")
     if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
         return NotAPage("not_html")
-    try:
-        base, hrefs, unselected = parse_html(body, html_encoding(body, charset), selection)
-    except HtmlTooCostlyError as error:
-        return NotAPage(error.reason)
-    except ValueError:
-        return NotAPage("broken_html", is_damage=True)
-    return Capture(record.target_uri, base, hrefs, unselected, is_cut)
+    return HtmlPage(record.target_uri, body, html_encoding(body, charset), is_cut)
 
 
 def _media_type(headers: Iterable[tuple[str, str]]) -> tuple[str, str]:

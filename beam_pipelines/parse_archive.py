@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 import xxhash
@@ -11,8 +11,9 @@ import xxhash
 from beam_pipelines.archive_records import Record, Skipped, read_records
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture, NotAPage, within_limits
-from beam_pipelines.html_process import BoundedHtmlParser, bounded_html_parser
-from beam_pipelines.http_response import parse_http_response
+from beam_pipelines.capture_window import CaptureWindow
+from beam_pipelines.html_process import bounded_html_parser, is_small
+from beam_pipelines.http_response import HtmlPage, parse_html_page, read_http_response
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.page_blocks import PageBlocks
 from beam_pipelines.record_limits import RecordLimits
@@ -90,6 +91,7 @@ def parse_archive(
     clock = _RecordClock(options.limits.max_seconds)
     has_references = False  # in the WAT records that follow
     with bounded_html_parser(options.limits) as html:
+        window = CaptureWindow(html, options.selection, options.limits, clock.is_over)
         for record in read_records(source, options.limits):
             if isinstance(record, Skipped):
                 _count_skipped(counts, record.reason, record.raw_bytes)
@@ -98,20 +100,14 @@ def parse_archive(
             counts["records_in"] += 1
             if record.record_type == "warcinfo":
                 has_references = keeps_references(record)
-            found = _parse_record_within_limits(record, options, html, has_references, clock)
-            if isinstance(found, Capture):
-                if blocks.add(found):
-                    counts["pages"] += 1
-                    if found.is_cut:
-                        counts["limits_hit_body_cut"] += 1
-                    if blocks.is_full:
-                        yield from blocks.take()
-                        clock.restart()
-                    continue
-                found = NotAPage("page_url_not_http")
+            found = _parse_record_within_limits(record, options, has_references, clock)
+            if not isinstance(found, NotAPage):
+                yield from _collect(window.push(found), blocks, counts, clock)
+                continue
             counts[f"records_{found.reason}"] += 1
             if found.is_damage:
                 _count_skipped(counts, found.reason, record.raw_bytes)
+        yield from _collect(window.finish(), blocks, counts, clock)
     yield from blocks.take()
     counts.update(blocks.counts)
     report(
@@ -147,23 +143,43 @@ class _RecordClock:
         return self._begun - before > self._max_seconds and self._cpu_seconds - cpu_before > self._max_seconds
 
 
+def _collect(
+    found: Iterable[Capture | NotAPage], blocks: PageBlocks, counts: Counter[str], clock: _RecordClock
+) -> Iterator[tuple[int, Block]]:
+    """Takes captures in, and yields blocks where they are full."""
+    for item in found:
+        if isinstance(item, NotAPage):
+            counts[f"records_{item.reason}"] += 1
+        elif not blocks.add(item):
+            counts["records_page_url_not_http"] += 1
+        else:
+            counts["pages"] += 1
+            if item.is_cut:
+                counts["limits_hit_body_cut"] += 1
+            if blocks.is_full:
+                yield from blocks.take()
+                clock.restart()
+
+
 def _parse_record_within_limits(
-    record: Record, options: ParseOptions, html: BoundedHtmlParser, has_references: bool, clock: _RecordClock
-) -> Capture | NotAPage:
-    found = _parse_record(record, options, html, has_references)
+    record: Record, options: ParseOptions, has_references: bool, clock: _RecordClock
+) -> Capture | HtmlPage | NotAPage:
+    found = _parse_record(record, options, has_references)
     if isinstance(found, Capture):
         found = within_limits(found, options.limits)
     return NotAPage("too_slow") if clock.is_over() else found
 
 
-def _parse_record(
-    record: Record, options: ParseOptions, html: BoundedHtmlParser, has_references: bool
-) -> Capture | NotAPage:
+def _parse_record(record: Record, options: ParseOptions, has_references: bool) -> Capture | HtmlPage | NotAPage:
+    """Returns the record's capture, or a page that is too large to be parsed here."""
     if is_wat_record(record):
         return parse_wat_record(record, options.selection, options.limits, has_references=has_references)
-    if record.record_type == "response":
-        return parse_http_response(record, options.selection, options.limits, html.links)
-    return NotAPage("other_type")
+    if record.record_type != "response":
+        return NotAPage("other_type")
+    page = read_http_response(record, options.limits)
+    if isinstance(page, NotAPage) or not is_small(page.document):
+        return page
+    return parse_html_page(page, options.selection)
 
 
 def _count_skipped(counts: Counter[str], reason: str, raw_bytes: int) -> None:

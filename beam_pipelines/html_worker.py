@@ -1,0 +1,142 @@
+"""The process that parses large HTML pages, batch after batch, until a page ends it: the other end of `html_process`.
+
+It imports little, since each page that ends it costs a start. It answers page by page into a pipe, where answers
+outlive it, and tells by another one, the bell, that they can be read: once a batch, since each time that two processes
+wake each other their caches are cold.
+"""
+
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Sequence
+from typing import IO, NamedTuple
+
+from beam_pipelines.html_links import html_links
+from webgraph.link_selection import LinkSelection
+
+HtmlLinks = tuple[str, list[str], int]
+"""Base, links, and how many were not selected: what `html_links` returns."""
+_BATCH = struct.Struct("<Q??")
+"""Number of pages, which follow, and the selection."""
+_PAGE = struct.Struct("<QQB")
+"""Where the document begins in the shared file, its bytes, and those of the name of its encoding, which follows."""
+_ANSWER = struct.Struct("<QQ")
+"""Number of unselected links, and bytes; base and links follow, joined by NUL, which the tokenizer leaves in no
+attribute (HTML 13.2.5.36 to 13.2.5.38)."""
+_MAX_NAME_BYTES = 255
+
+
+class SharedPage(NamedTuple):
+    """A page to be parsed: where its document lies in the file that both processes have, and its encoding."""
+
+    start: int
+    length: int
+    encoding: str
+
+
+def write_batch(stream: IO[bytes], pages: Sequence[SharedPage], selection: LinkSelection) -> None:
+    """Asks for the links of pages; the worker reads all of it before it answers."""
+    parts = [_BATCH.pack(len(pages), selection.all_paths, selection.drop_nofollow)]
+    for page in pages:
+        name = page.encoding.encode("utf-8", "replace")[:_MAX_NAME_BYTES]
+        parts += (_PAGE.pack(page.start, page.length, len(name)), name)
+    stream.write(b"".join(parts))
+    stream.flush()
+
+
+def read_answer(stream: IO[bytes]) -> HtmlLinks | None:
+    """Returns the next page's links, or None where the worker has ended."""
+    head = stream.read(_ANSWER.size)
+    if len(head) < _ANSWER.size:
+        return None
+    unselected, length = _ANSWER.unpack(head)
+    content = stream.read(length)
+    if len(content) < length:
+        return None
+    base, *hrefs = content.decode("utf-8", "surrogatepass").split("\0")
+    return base, hrefs, unselected
+
+
+def _read_batch(stream: IO[bytes]) -> tuple[list[SharedPage], LinkSelection] | None:
+    head = stream.read(_BATCH.size)
+    if len(head) < _BATCH.size:
+        return None
+    count, all_paths, drop_nofollow = _BATCH.unpack(head)
+    pages = []
+    for _ in range(count):
+        start, length, name_length = _PAGE.unpack(stream.read(_PAGE.size))
+        pages.append(SharedPage(start, length, stream.read(name_length).decode("utf-8", "replace")))
+    return pages, LinkSelection(all_paths=all_paths, drop_nofollow=drop_nofollow)
+
+
+def _read_document(shared: int, page: SharedPage) -> bytes:
+    content = os.pread(shared, page.length, page.start)
+    while len(content) < page.length:
+        more = os.pread(shared, page.length - len(content), page.start + len(content))
+        if not more:
+            break
+        content += more
+    return content
+
+
+class _Answers:
+    """Writes answers; rings the bell where a batch is done, or the pipe is full and the other side has to read."""
+
+    def __init__(self, pipe: int, bell: int) -> None:
+        self._pipe = pipe
+        self._bell = bell
+        self._is_rung = False
+        os.set_blocking(pipe, False)
+
+    def write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            try:
+                rest = rest[os.write(self._pipe, rest) :]
+            except BlockingIOError:
+                self._ring()
+
+    def _ring(self) -> None:
+        if not self._is_rung:
+            os.write(self._bell, b"\0")
+            self._is_rung = True
+            os.set_blocking(self._pipe, True)
+
+    def end_batch(self) -> None:
+        self._ring()
+        self._is_rung = False
+        os.set_blocking(self._pipe, False)
+
+
+def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int) -> None:
+    """Answers until the input ends. The timer kills this process when a page takes too long.
+
+    Args:
+      shared: descriptor of the file that documents lie in.
+      bell: descriptor of the pipe that says when answers can be read.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
+    answers = _Answers(sys.stdout.fileno(), bell)
+    while batch := _read_batch(sys.stdin.buffer):
+        pages, selection = batch
+        for page in pages:
+            document = _read_document(shared, page)
+            signal.setitimer(signal.ITIMER_PROF, max_seconds)
+            # Where there is no memory it raises, which ends this process.
+            base, hrefs, unselected = html_links(document, page.encoding, selection)
+            content = "\0".join((base, *hrefs)).encode("utf-8", "surrogatepass")
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            answers.write(_ANSWER.pack(unselected, len(content)))
+            answers.write(content)
+        answers.end_batch()
+
+
+if __name__ == "__main__":
+    _serve(float(sys.argv[1]), *map(int, sys.argv[2:]))
