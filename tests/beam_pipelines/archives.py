@@ -29,6 +29,17 @@ def page(hrefs: Iterable[str]) -> bytes:
     return PAGE % "".join(f'<a href="{href}">x</a>' for href in hrefs).encode()
 
 
+def many_attributes(count: int) -> bytes:
+    """HTML that takes the square of its length in time: each attribute is compared with those before."""
+    return b"<a " + b"".join(b"x%d " % number for number in range(count)) + b">"
+
+
+def open_formatting(count: int) -> bytes:
+    """HTML that takes `count` squared of elements: they are left open, and made anew in each block."""
+    opened = b"".join(b"<b x=%d>" % number for number in range(count))
+    return b"<div>" + opened + b"</div>" + b"<div>x</div>" * count
+
+
 def page_record(uri: str, hrefs: Iterable[str]) -> bytes:
     """A WARC record of a page with links."""
     return warc_record(http_response(page(hrefs)), uri=uri)

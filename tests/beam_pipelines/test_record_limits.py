@@ -15,7 +15,6 @@ import zstandard
 from beam_pipelines import capture, cli
 from beam_pipelines.archive_records import read_records
 from beam_pipelines.archive_segments import read_segments
-from beam_pipelines.html_process import SMALL_BYTES, BoundedHtmlParser, HtmlTooCostlyError
 from beam_pipelines.http_body import _unchunk, read_body
 from beam_pipelines.json_depth import is_deeper
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
@@ -23,14 +22,15 @@ from beam_pipelines.record_limits import ARCHIVE_RATIO_FREE_BYTES, RATIO_FREE_BY
 from tests.beam_pipelines.archives import (
     http_response,
     links_at,
+    many_attributes,
     members,
+    open_formatting,
     page,
     page_record,
     warc_record,
     wat_bytes,
     wat_value,
 )
-from webgraph.link_selection import LinkSelection
 
 _GOOD = page_record("http://good.de/", ["/a"])
 _SMALL = RecordLimits(
@@ -58,12 +58,6 @@ def _counts(data: bytes, limits: RecordLimits = _SMALL) -> Counter[str]:
 
 def _html(body: bytes) -> bytes:
     return warc_record(http_response(body))
-
-
-def _formatting(count: int) -> bytes:
-    """Elements that are left open, and made anew in each block: `count` squared of them."""
-    opened = b"".join(b"<b x=%d>" % number for number in range(count))
-    return b"<div>" + opened + b"</div>" + b"<div>x</div>" * count
 
 
 _HIT: dict[str, tuple[bytes, str]] = {
@@ -96,8 +90,8 @@ _HIT: dict[str, tuple[bytes, str]] = {
         "records_too_many_encodings",
     ),
     "http headers": (warc_record(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000), "records_http_headers_too_long"),
-    "seconds": (_html(b"<a " + b"".join(b"x%d " % number for number in range(37_000)) + b">"), "records_too_slow"),
-    "memory": (_html(_formatting(3000)), "records_html_too_costly"),
+    "seconds": (_html(many_attributes(37_000)), "records_too_slow"),
+    "memory": (_html(open_formatting(3000)), "records_html_too_costly"),
 }
 
 
@@ -210,22 +204,6 @@ def test_a_bomb_of_members_is_left_and_the_next_record_found() -> None:
 def test_a_limit_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be above 0, got 0"):
         RecordLimits(**{name: 0})
-
-
-def test_large_pages_have_the_links_that_they_have_in_process() -> None:
-    body = page(f"/{number}&amp;ä" for number in range(5000))
-    assert len(body) > SMALL_BYTES
-    with BoundedHtmlParser(RecordLimits()) as parser:
-        for _ in range(2):
-            assert parser.links(body, "utf-8", LinkSelection())[1] == [f"/{number}&ä" for number in range(5000)]
-
-
-def test_a_page_after_one_that_killed_the_parser() -> None:
-    body = page(map(str, range(5000)))
-    with BoundedHtmlParser(_SMALL) as parser:
-        with pytest.raises(HtmlTooCostlyError, match="html_too_costly"):
-            parser.links(_formatting(3000), "utf-8", LinkSelection())
-        assert len(parser.links(body, "utf-8", LinkSelection())[1]) == 5000
 
 
 @pytest.mark.parametrize(
