@@ -96,8 +96,8 @@ class SolverOptions:
         _require_choice("kernel", self.kernel, KERNELS)
         _require(
             self.kernel != "pallas" or (self.linear_solver == "matrix_free_cg" and self.tolerance is None),
-            f"kernel 'pallas' is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with tolerance "
-            f"{self.tolerance}: take kernel 'auto' or 'xla'",
+            f"kernel 'pallas' is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with "
+            f"tolerance {self.tolerance}: take kernel 'auto' or 'xla'",
         )
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
         _require(self.subspace_block >= 1, f"subspace_block must be at least 1, got {self.subspace_block}")

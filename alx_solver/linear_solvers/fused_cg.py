@@ -20,7 +20,7 @@ import dataclasses
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,8 @@ MOST_NUMBERS = 1 << 15
 """Embeddings of one row, in numbers: 128 KiB of float32, half the registers of a multiprocessor of an A100 or H200."""
 
 _PROGRAM_NUMBERS = 1 << 13  # short rows share a program up to here: 64 registers of each of 128 threads
-_NUMBERS_OF_A_WARP = 1 << 11  # 64 registers a thread
+_PROGRAM_VECTOR = 1 << 9  # numbers of a vector of CG, all rows of a program: about ten of them are alive at once
+_WARP_NUMBERS, _WARP_VECTOR = 1 << 11, 1 << 7  # 64 registers of embeddings a thread, and 4 of each vector
 _CHUNK = 16  # rows of alpha H'H that are multiplied at a time
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def fits(width: int, dim: int) -> bool:
     return pl.next_power_of_2(width) * pl.next_power_of_2(dim) <= MOST_NUMBERS
 
 
-def takes(solver: LinearSolver, width: int, dim: int) -> bool:
+def takes(solver: LinearSolver, width: int, dim: int) -> TypeGuard[MatrixFreeCg]:
     """Whether the kernel solves rows of this width."""
     return isinstance(solver, MatrixFreeCg) and solver.kernel != "xla" and fits(width, dim)
 
@@ -124,8 +125,9 @@ class _Block:
     @classmethod
     def of(cls, tile_rows: int, width: int, dim: int) -> "_Block":
         """As many rows, a power of two that divides the tile's, as a program should hold."""
-        numbers, rows = pl.next_power_of_2(width) * pl.next_power_of_2(dim), 1
-        while tile_rows % (2 * rows) == 0 and 2 * rows * numbers <= _PROGRAM_NUMBERS:
+        vector, rows = pl.next_power_of_2(dim), 1
+        most = min(_PROGRAM_VECTOR // vector, _PROGRAM_NUMBERS // (vector * pl.next_power_of_2(width)))
+        while tile_rows % (2 * rows) == 0 and 2 * rows <= most:
             rows *= 2
         return cls(rows, width, dim)
 
@@ -136,7 +138,7 @@ class _Block:
     @property
     def warps(self) -> int:
         rows, width, dim = self.shape
-        return min(16, max(1, rows * width * dim // _NUMBERS_OF_A_WARP))
+        return min(16, max(1, rows * width * dim // _WARP_NUMBERS, rows * dim // _WARP_VECTOR))
 
 
 def _places(shape: tuple[int, ...], axis: int) -> Int32[Array, "..."]:
@@ -149,9 +151,7 @@ def _load(ref: Any, row: Int32[Array, "..."], column: Int32[Array, "..."], colum
     return plgpu.load(ref.at[row, column], mask=column < columns if padded else None, other=0 if padded else None)
 
 
-def _background_product(
-    background: Any, p: Float32[Array, "rows dim"], block: _Block
-) -> Float32[Array, "rows dim"]:
+def _background_product(background: Any, p: Float32[Array, "rows dim"], block: _Block) -> Float32[Array, "rows dim"]:
     """p alpha H'H, some rows of alpha H'H at a time: all of it would take the registers."""
     rows, _, dim = block.shape
     size = min(_CHUNK, dim)
@@ -176,7 +176,7 @@ def _kernel(block: _Block, tile_rows: int, steps: int, bounds: Any, *refs: Any) 
     tile = first // tile_rows
 
     @pl.when((tile >= bounds[0]) & (tile < bounds[1]))
-    def _() -> None:
+    def solve() -> None:
         rows, width, dim = block.shape
         row, lane = _places((rows, width), 0) + first, _places((rows, width), 1)
         positions = _load(ids, row, lane, block.width)

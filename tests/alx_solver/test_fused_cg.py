@@ -12,7 +12,7 @@ from alx_solver.exchange.table import TableOnDevice
 from alx_solver.half_step import OperatorOf, ShardSolver
 from alx_solver.linear_solvers import MatrixFreeCg, make_linear_solver
 from alx_solver.linear_solvers.fused_cg import INTERPRETED, MOST_NUMBERS, fits, takes, with_kernel
-from alx_solver.options import BatchOptions, Precision, SolverOptions
+from alx_solver.options import BatchOptions, ExchangeOptions, Precision, SolverOptions
 from alx_solver.regularization import RegularizationRule
 from tests.alx_solver.problems import make_trainer, power_law, relative_error
 
@@ -98,9 +98,7 @@ def test_kernel_is_the_plain_path_on_a_gpu(width, dim, weighted, dtype):
 def test_triton_lowering_for_cuda_builds(width, dim, weighted, dtype):
     """No GPU is needed: the module that Triton would compile is made and verified here."""
     tiles, row_shard, collected, operator = problem(width, dim, weighted, dtype)
-    shard_solver = ShardSolver(
-        TableOnDevice(), dataclasses.replace(PLAIN, kernel="pallas"), jax.lax.Precision.HIGHEST
-    )
+    shard_solver = ShardSolver(TableOnDevice(), dataclasses.replace(PLAIN, kernel="pallas"), jax.lax.Precision.HIGHEST)
 
     def run(tiles, row_shard, collected, into):
         return shard_solver.solve_whole(tiles, jnp.int32(0), row_shard, collected, operator, into)
@@ -110,20 +108,21 @@ def test_triton_lowering_for_cuda_builds(width, dim, weighted, dtype):
     assert "xla.gpu.triton" in text or "triton_kernel_call" in text
     assert f"tensor<{TILE_ROWS}x{width}x{dim}x" not in text  # the gathered tile is never an array
     plain = ShardSolver(TableOnDevice(), PLAIN, jax.lax.Precision.HIGHEST)
-    text = jax.jit(
-        lambda tiles, into: plain.solve_whole(tiles, jnp.int32(0), row_shard, collected, operator, into)
-    ).trace(tiles, into)
-    assert f"tensor<{TILE_ROWS}x{width}x{dim}x" in text.lower(lowering_platforms=("cuda",)).as_text()
+
+    def run_plain(tiles, into):
+        return plain.solve_whole(tiles, jnp.int32(0), row_shard, collected, operator, into)
+
+    text = jax.jit(run_plain).trace(tiles, into).lower(lowering_platforms=("cuda",)).as_text()
+    assert f"tensor<{TILE_ROWS}x{width}x{dim}x" in text
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])
-@pytest.mark.parametrize("weighted", [False, True], ids=["binary", "weighted"])
-def test_training_is_that_of_the_plain_path(num_devices, weighted):
+def test_training_is_that_of_the_plain_path(num_devices):
     """Whole rows through the kernel, rows of more than 12 entries cut, rows without any; loss and tables."""
     tables, losses = [], []
     for kernel in ("xla", "pallas"):
         trainer = make_trainer(
-            power_law(weighted), num_devices=num_devices, solver=SolverOptions(kernel=kernel), binary=not weighted
+            power_law(weighted=True), num_devices=num_devices, solver=SolverOptions(kernel=kernel), binary=False
         )
         state = trainer.epoch(trainer.epoch(trainer.init()))
         tables.append((trainer.row_embeddings(state), trainer.col_embeddings(state)))
@@ -135,17 +134,19 @@ def test_training_is_that_of_the_plain_path(num_devices, weighted):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
-def test_training_with_bfloat16_tables_and_no_cut_rows():
+def test_training_in_stages_with_bfloat16_tables():
     losses = []
     for kernel in ("xla", "pallas"):
         trainer = make_trainer(
             power_law(),
-            num_devices=2,
+            num_devices=8,
             solver=SolverOptions(kernel=kernel),
-            batches=BatchOptions(widths=(4, 16, 80)),
+            batches=BatchOptions(widths=(80,)),
             precision=Precision(table="bfloat16"),
+            exchange=ExchangeOptions(name="routed", memory_fraction=0.6),
         )
         losses.append(trainer.objective(trainer.epoch(trainer.epoch(trainer.init()))).total)
+    assert trainer.row_side.plan.device.num_stages > 1
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
