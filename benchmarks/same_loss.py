@@ -1,6 +1,6 @@
 """Do all exchanges, device counts and process counts give the same loss and recall, for every linear solver?
 
-    python benchmarks/same_loss.py GRAPH.npz [--dim 16] [--epochs 2] [--solvers ...] [--output FILE.json]
+    python benchmarks/same_loss.py GRAPH.npz [--dim 16] [--epochs 2] [--solvers NAME...] [--output FILE.json]
 
 Every solver at fixed settings and float32 tables is trained with every exchange on 1, 2, 4 and 8 devices, and the
 default solver on 2 processes of 4 devices as well. Beside one device with `table`: the relative difference of the loss,
@@ -8,6 +8,9 @@ and the difference of Recall@20. All tables are ranked by one and the same progr
 tells of the tables alone. With bfloat16 tables, the difference of Recall@20 to float32 ones. On one device nothing
 travels and all exchanges are one program but for their positions, so there all are tried with the default solver
 alone.
+
+Most of the time goes into compiling; solvers that are not named keep what stands in the file, so a few can be run at a
+time.
 """
 
 import argparse
@@ -159,8 +162,11 @@ def main() -> None:
     if _WORKER:
         work(arguments)
         return
-    dataset, console = read(arguments.graph), Console()
+    dataset, console, output = read(arguments.graph), Console(), Path(arguments.output)
     cases = measure(dataset, arguments, console)
+    if output.exists():
+        earlier = json.loads(output.read_text(encoding="utf-8"))["cases"]
+        cases = [case for case in earlier if case["solver"] not in arguments.solvers] + cases
     document = {
         "environment": environment(),
         "graph": dataset.name,
@@ -170,7 +176,7 @@ def main() -> None:
         "worst": {table: worst(cases, table) for table in ("float32", "bfloat16")},
         "cases": cases,
     }
-    Path(arguments.output).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     console.print(document["worst"])
 
 
