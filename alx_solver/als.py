@@ -18,6 +18,7 @@ from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
 from alx_solver.initialization import TableName, initial_table
 from alx_solver.linear_solvers import LinearSolver, make_linear_solver
+from alx_solver.linear_solvers.fused_cg import with_kernel
 from alx_solver.mesh import make_mesh, put_sharded, to_host
 from alx_solver.objective import ErrorsAndGramians, Objective, make_errors_and_gramians, make_objective
 from alx_solver.options import (
@@ -130,13 +131,14 @@ class AlsTrainer:
     def linear_solver(self) -> LinearSolver:
         """Of the rows' systems."""
         options = self.solver
-        return make_linear_solver(
+        solver = make_linear_solver(
             options.linear_solver,
             steps=options.cg_steps,
             tolerance=options.tolerance,
             max_steps=options.max_cg_steps,
             subspace_block=options.subspace_block,
         )
+        return with_kernel(solver, options.kernel, self.mesh.devices.flat[0].platform)
 
     def _plan(self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges) -> PlannedSide:
         return plan_side(

@@ -95,6 +95,7 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
             linear_solver=arguments.linear_solver,
             cg_steps=arguments.cg_steps,
             tolerance=arguments.tolerance,
+            kernel=arguments.kernel,
             fold_in_solver=arguments.fold_in_solver,
             fold_in_regularization=arguments.fold_in_regularization,
         ),

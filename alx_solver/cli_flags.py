@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alx_solver.hyperparameters_file import HyperparametersFile
-from alx_solver.options import EXCHANGES, FOLD_IN_REGULARIZATIONS, LINEAR_SOLVERS, TABLE_DTYPES
+from alx_solver.options import EXCHANGES, FOLD_IN_REGULARIZATIONS, KERNELS, LINEAR_SOLVERS, TABLE_DTYPES
 
 _EXIT_CODES = """\
 exit codes:
@@ -155,6 +155,13 @@ def add_solver_flags(group: Flags) -> None:
     )
     group.add_argument(
         "--tolerance", type=float, metavar="T", help="run a CG solver to this relative residual, not a fixed number"
+    )
+    group.add_argument(
+        "--kernel",
+        choices=KERNELS,
+        default="auto",
+        help="what solves short rows with matrix_free_cg: XLA, or gather and solve in one Pallas kernel; auto is that "
+        "on GPUs (default: %(default)s)",
     )
     group.add_argument(
         "--fold-in-regularization",

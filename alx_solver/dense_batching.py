@@ -3,7 +3,8 @@
 Definitions. A *dense row* is a slice of a row of fixed width, padded at its end; a *tile* is a stack of dense rows
 that is gathered and solved at once, small enough to stay in a core's cache. There are two kinds of tiles:
 
-* `WholeTiles`, one class for each width: a row of n entries sits whole in one dense row of the narrowest width >= n.
+* `WholeTiles`, one class for each width: a row of n entries sits whole in one dense row of the narrowest width >= n, or
+  of the next one where it would otherwise stand in a tile that is not full.
 
       width 4, 3 rows a tile     ids [5 7 . .]  rows [0]     (. = padding: the position of a zero row, weight 0)
                                      [2 3 8 9]       [4]
@@ -22,6 +23,7 @@ it owns. Rows without entries are in no tile: their solution is zero. `positions
 of all solved slots.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,12 +136,13 @@ def dense_batches(
     )
     row_class = np.searchsorted(np.array(widths), lengths)  # len(widths): to be cut
     owners = ranges.owners(np.arange(ranges.num_rows))
+    row_class = _fill_wider(np.where(lengths > 0, row_class, -1), widths, owners, ranges.num_devices, options, stages)
     entries = Entries(matrix, entry_positions, padding_position)
 
     slots = np.full((ranges.num_devices, ranges.capacity), -1, np.int64)
     first_slot, whole = 0, []
     for index, width in enumerate(widths):
-        rows = np.flatnonzero((row_class == index) & (lengths > 0))
+        rows = np.flatnonzero(row_class == index)
         if len(rows):
             tiles, slot = _whole_tiles(entries, rows, owners[rows], ranges, width, options, stages)
             slots[owners[rows], rows - ranges.starts[owners[rows]]] = first_slot + slot
@@ -156,6 +159,30 @@ def dense_batches(
         groups, group_slots = group_shape(len(summed_rows), options.cut_slots)
         first_slot += groups * group_slots
     return DenseBatches(tuple(whole), cut, np.where(slots < 0, first_slot, slots).astype(np.int32))
+
+
+def _fill_wider(
+    row_class: Int64[np.ndarray, " rows"],
+    widths: tuple[int, ...],
+    owners: Int64[np.ndarray, " rows"],
+    num_devices: int,
+    options: BatchOptions,
+    stages: RowStages,
+) -> Int64[np.ndarray, " rows"]:
+    """The classes when the rows of a last tile that is not full go to the next width where that pads less.
+
+    From narrow to wide, so that a row may go on. The last width keeps its rows, and those that are cut stay cut.
+    """
+    row_class = row_class.copy()
+    for index, (width, wider) in enumerate(itertools.pairwise(widths)):
+        rows = np.flatnonzero(row_class == index)
+        cell, rank, counts = _cells(owners[rows], stages.stage[rows], num_devices, stages.num_stages)
+        tile_rows = _tile_rows(counts, width, options)
+        left = counts % tile_rows
+        moves = left * (wider - width) < np.where(left, (tile_rows - left) * width + _TILE_COST_ENTRIES, 0)
+        kept = np.where(moves, counts - left, counts).reshape(-1)
+        row_class[rows[rank >= kept[cell]]] = index + 1
+    return row_class
 
 
 def _whole_tiles(

@@ -21,14 +21,13 @@ from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
 from alx_solver.exchange import DeviceExchange
 from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
-from alx_solver.linear_solvers import LinearSolver
+from alx_solver.linear_solvers import LinearSolver, fused_cg
 from alx_solver.mesh import REPLICATED, SHARDED
 from alx_solver.normal_operator import NormalOperator
 from alx_solver.observed import CutEntries, ObservedEntries, WholeEntries
 from alx_solver.regularization import RegularizationRule
 from alx_solver.summed_rows import summed_entries, summed_start
 
-OperatorOf = Callable[[ObservedEntries, Int32[Array, " rows"]], NormalOperator]
 HalfStepFunction = Callable[[jax.Array, jax.Array, DenseBatches, Any, RegularizationRule], jax.Array]
 
 
@@ -51,6 +50,28 @@ def tile_of_cut(cut: CutTiles, collected: Float[Array, "table dim"], precision: 
         return WholeEntries(gather_rows(collected, cut.ids[index]), weights, precision), cut.segment_ids[index]
 
     return tile
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorOf:
+    """The linear systems of rows, from their entries and lengths.
+
+    Attributes:
+        background: alpha H'H.
+        rule: lambda_r.
+        precision: of matrix products.
+    """
+
+    background: Float32[Array, "dim dim"]
+    rule: RegularizationRule
+    precision: jax.lax.Precision
+
+    def ridge(self, lengths: Int32[Array, "..."]) -> Float32[Array, "..."]:
+        """lambda_r."""
+        return self.rule(lengths.astype(jnp.float32))
+
+    def __call__(self, observed: ObservedEntries, lengths: Int32[Array, " rows"]) -> NormalOperator:
+        return NormalOperator(observed, self.background, self.ridge(lengths), self.precision)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +131,8 @@ class ShardSolver:
         return rule.unobserved_weight * sharded_gramian(col_shard, self.precision)
 
     def operator_of(self, background: Float32[Array, "dim dim"], rule: RegularizationRule) -> OperatorOf:
-        """The linear systems of rows, from their entries and lengths."""
-
-        def operator(observed: ObservedEntries, lengths: Int32[Array, " rows"]) -> NormalOperator:
-            return NormalOperator(observed, background, rule(lengths.astype(jnp.float32)), self.precision)
-
-        return operator
+        """The linear systems of rows."""
+        return OperatorOf(background, rule, self.precision)
 
     def solve_whole(
         self,
@@ -127,6 +144,12 @@ class ShardSolver:
         solved: Float[Array, "tiles rows dim"],
     ) -> Float[Array, "tiles rows dim"]:
         """`solved` with the solutions of a stage's tiles."""
+        if fused_cg.takes(self.solver, tiles.ids.shape[-1], row_shard.shape[-1]):
+            bounds = jax.lax.dynamic_slice_in_dim(tiles.first_tile, stage, 2)
+            ridge = operator.ridge(tiles.lengths)
+            return fused_cg.solve_tiles(
+                self.solver, tiles, bounds, row_shard, collected, operator.background, ridge, solved
+            )
 
         def solve_tile(
             index: Int32[Array, ""], solved: Float[Array, "tiles rows dim"]

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg", "subspace")
+KERNELS = ("auto", "xla", "pallas")
 EXCHANGES = ("auto", "table", "routed", "partial", "original")
 TABLE_DTYPES = ("float32", "bfloat16")
 SOLVE_PRECISIONS = ("default", "high", "highest")
@@ -70,9 +71,12 @@ class SolverOptions:
         fold_in_tolerance: relative residual of a CG fold-in.
         fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
         subspace_block: dimensions that `subspace` solves at a time.
+        kernel: one of `KERNELS`: what solves whole rows with matrix-free CG. "pallas" gathers and solves in one kernel
+            (`linear_solvers/fused_cg.py`; on a CPU interpreted, for tests), "auto" is that on GPUs and XLA elsewhere.
 
     Raises:
-        ValueError: an unknown name (with the valid ones), or a number outside its range.
+        ValueError: an unknown name (with the valid ones), a number outside its range, or the Pallas kernel for another
+            solver than the one that it is.
     """
 
     linear_solver: str = "matrix_free_cg"
@@ -83,11 +87,18 @@ class SolverOptions:
     fold_in_tolerance: float = 1e-5
     fold_in_regularization: str = "training"
     subspace_block: int = 16
+    kernel: str = "auto"
 
     def __post_init__(self) -> None:
         _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_solver", self.fold_in_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
+        _require_choice("kernel", self.kernel, KERNELS)
+        _require(
+            self.kernel != "pallas" or (self.linear_solver == "matrix_free_cg" and self.tolerance is None),
+            f"kernel 'pallas' is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with "
+            f"tolerance {self.tolerance}: take kernel 'auto' or 'xla'",
+        )
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
         _require(self.subspace_block >= 1, f"subspace_block must be at least 1, got {self.subspace_block}")
         _require(self.max_cg_steps >= 1, f"max_cg_steps must be at least 1, got {self.max_cg_steps}")

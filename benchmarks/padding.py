@@ -10,9 +10,7 @@ are picked from the row lengths. Padding is entries read an epoch, over those of
 import argparse
 import json
 import os
-import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,13 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={CORES}")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import jax  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from alx_solver.als import AlsTrainer  # noqa: E402
 from alx_solver.options import BatchOptions, Hyperparameters  # noqa: E402
 from benchmarks.environment import environment  # noqa: E402
+from benchmarks.epochs_in_turn import epochs_in_turn  # noqa: E402
 from benchmarks.graph_argument import read_graph  # noqa: E402
 
 LAYOUTS = {"one width of 16": BatchOptions(widths=(1,), cut_width=16), "picked widths": BatchOptions()}
@@ -36,20 +34,7 @@ def measure(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
     name, matrix = read_graph(path)
     model = Hyperparameters(dim=arguments.dim, regularization=0.1, unobserved_weight=1e-3, seed=0)
     trainers = {layout: AlsTrainer(matrix, model, batches=options) for layout, options in LAYOUTS.items()}
-    states = {layout: trainer.init() for layout, trainer in trainers.items()}
-    wall: dict[str, list[float]] = {layout: [] for layout in LAYOUTS}
-    processor: dict[str, list[float]] = {layout: [] for layout in LAYOUTS}
-    first: dict[str, float] = {}
-    for turn in range(0 if arguments.untimed else arguments.repeats + 1):
-        for layout, trainer in trainers.items():
-            begin, begin_processor = time.perf_counter(), time.process_time()
-            states[layout] = trainer.epoch(states[layout])
-            jax.block_until_ready(states[layout].col_table)
-            if turn == 0:
-                first[layout] = time.perf_counter() - begin
-            else:
-                wall[layout].append(time.perf_counter() - begin)
-                processor[layout].append(time.process_time() - begin_processor)
+    seconds = epochs_in_turn(trainers, 0 if arguments.untimed else arguments.repeats)
     return {
         "graph": name,
         "entries": matrix.num_entries,
@@ -60,9 +45,7 @@ def measure(path: str, arguments: argparse.Namespace) -> dict[str, Any]:
                 "padding": _ratio(trainer.row_side.processed_entries, trainer.col_side.processed_entries, matrix),
                 "stored": _ratio(trainer.row_side.stored_entries, trainer.col_side.stored_entries, matrix),
                 "widths": [len(side.batches.whole) for side in (trainer.row_side, trainer.col_side)],
-                "first_epoch_seconds": first.get(layout),
-                "wall_median": statistics.median(wall[layout]) if wall[layout] else None,
-                "processor_median": statistics.median(processor[layout]) if processor[layout] else None,
+                **seconds[layout],
             }
             for layout, trainer in trainers.items()
         },

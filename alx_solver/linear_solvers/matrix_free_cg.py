@@ -15,11 +15,15 @@ from alx_solver.normal_operator import NormalOperator
 
 @dataclasses.dataclass(frozen=True)
 class MatrixFreeCg:
-    """From the previous embedding, a few steps an epoch are enough: the epochs together do the rest."""
+    """From the previous embedding, a few steps an epoch are enough: the epochs together do the rest.
+
+    `kernel` says what solves whole rows: "xla", or a kernel of `fused_cg.py`.
+    """
 
     steps: int
     tolerance: float | None
     max_steps: int
+    kernel: str = "xla"
     name: ClassVar[str] = "matrix_free_cg"
     forms_matrix: ClassVar[bool] = False
 

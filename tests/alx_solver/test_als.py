@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 from alx_solver.als import NotFiniteError
-from alx_solver.options import LINEAR_SOLVERS, BatchOptions, Hyperparameters, Precision, SolverOptions
+from alx_solver.options import LINEAR_SOLVERS, BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
 from tests.alx_solver.problems import make_trainer, power_law, relative_error, well_filled
 from tests.oracles import als as oracle
 
@@ -60,6 +60,38 @@ def test_few_step_cg_equals_the_same_iteration_in_float64(num_devices):
         assert relative_error(trainer.row_embeddings(state), rows) < 1e-3
         assert relative_error(trainer.col_embeddings(state), cols) < 1e-3
         assert all(after < before for before, after in itertools.pairwise(losses)), losses
+
+
+@pytest.mark.parametrize("name", LINEAR_SOLVERS)
+def test_loss_is_the_same_whatever_the_exchange_and_the_devices(name):
+    """At fixed settings; `benchmarks/same_loss.py` does this on a real graph with all of them, and recall."""
+    solver, losses = SolverOptions(linear_solver=name, cg_steps=2, subspace_block=3), []
+    for exchange, summed, num_devices in (("table", None, 1), ("auto", 20, 3), ("routed", None, 8)):
+        options = ExchangeOptions(name=exchange, summed_min_length=summed)
+        trainer = make_trainer(well_filled(), num_devices=num_devices, solver=solver, exchange=options)
+        losses.append(trainer.objective(trainer.epoch(trainer.init())).total)
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", LINEAR_SOLVERS)
+def test_every_product_of_a_lowered_half_step_is_float32_with_highest_precision(name):
+    """Operands of gramians and solves, as the program says it: on a CPU all precisions are alike. bfloat16 tables."""
+    options = ExchangeOptions(name="partial", summed_min_length=20)
+    trainer = make_trainer(
+        power_law(),
+        num_devices=8,
+        solver=SolverOptions(linear_solver=name, subspace_block=3),
+        exchange=options,
+        precision=Precision(table="bfloat16"),
+    )
+    state, side = trainer.init(), trainer.row_side
+    lowered = side.half_step.lower(state.row_table, state.col_table, side.batches, side.exchange_arrays, side.rule)
+    products = [line for line in lowered.as_text().splitlines() if "dot_general" in line]
+    assert len(products) >= 7  # gramian, and entries and background of whole, cut and summed rows
+    for line in products:
+        assert "precision = [HIGHEST, HIGHEST]" in line, line
+        operands = line.rsplit(" : ", 1)[1].split("->")[0]
+        assert operands.count("f32>") == 2 and "bf16" not in operands, line
 
 
 @pytest.mark.parametrize("num_devices", DEVICES)

@@ -104,6 +104,22 @@ def test_a_row_longer_than_a_tile_goes_over_several():
     assert batches.cut.first_tile.tolist() == [[0, 5]]
 
 
+def test_rows_of_a_last_tile_fill_the_next_width():
+    """Five rows of 4 in tiles of 4, three of 8 in tiles of 2: the fifth makes two full tiles of the wider class."""
+    lengths = np.array([4, 4, 4, 4, 4, 8, 8, 8])
+    matrix = matrix_of(lengths, weighted=False)
+    batches = dense_batches(
+        matrix,
+        balanced_ranges(lengths, 1),
+        matrix.indices,
+        padding_position=PADDING,
+        options=BatchOptions(widths=(4, 8), tile_entries=16),
+    )
+    assert [tiles.ids.shape[1:] for tiles in batches.whole] == [(1, 4, 4), (2, 2, 8)]
+    assert [int((tiles.lengths > 0).sum()) for tiles in batches.whole] == [4, 4]
+    assert batches.processed_entries == 48  # 64 if every row stayed in its narrowest width
+
+
 def test_a_row_that_fills_its_width_exactly_wastes_nothing():
     matrix = matrix_of([8, 8, 8], weighted=False)
     ranges = balanced_ranges(matrix.row_lengths, 1)
