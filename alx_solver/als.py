@@ -18,7 +18,7 @@ from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
 from alx_solver.initialization import TableName, initial_table
 from alx_solver.linear_solvers import LinearSolver, make_linear_solver
-from alx_solver.linear_solvers.fused_cg import with_kernel
+from alx_solver.linear_solvers.row_kernels import with_kernel
 from alx_solver.mesh import make_mesh, put_sharded, to_host
 from alx_solver.objective import ErrorsAndGramians, Objective, make_errors_and_gramians, make_objective
 from alx_solver.options import (

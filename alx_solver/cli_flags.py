@@ -160,8 +160,8 @@ def add_solver_flags(group: Flags) -> None:
         "--kernel",
         choices=KERNELS,
         default="auto",
-        help="what solves short rows with matrix_free_cg: XLA, or gather and solve in one Pallas kernel; auto is that "
-        "on GPUs (default: %(default)s)",
+        help="what solves rows with few-step matrix_free_cg: XLA, a native kernel by Numba, or one by Pallas; auto is "
+        "native on CPUs and pallas on GPUs (default: %(default)s)",
     )
     group.add_argument(
         "--fold-in-regularization",

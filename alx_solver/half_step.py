@@ -21,7 +21,8 @@ from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
 from alx_solver.exchange import DeviceExchange
 from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
-from alx_solver.linear_solvers import LinearSolver, fused_cg
+from alx_solver.linear_solvers import LinearSolver
+from alx_solver.linear_solvers.row_kernels import group_solver, tile_solver
 from alx_solver.mesh import REPLICATED, SHARDED
 from alx_solver.normal_operator import NormalOperator
 from alx_solver.observed import CutEntries, ObservedEntries, WholeEntries
@@ -144,12 +145,11 @@ class ShardSolver:
         solved: Float[Array, "tiles rows dim"],
     ) -> Float[Array, "tiles rows dim"]:
         """`solved` with the solutions of a stage's tiles."""
-        if fused_cg.takes(self.solver, tiles.ids.shape[-1], row_shard.shape[-1]):
+        solve_tiles = tile_solver(self.solver, tiles.ids.shape[-1], row_shard.shape[-1])
+        if solve_tiles is not None:
             bounds = jax.lax.dynamic_slice_in_dim(tiles.first_tile, stage, 2)
             ridge = operator.ridge(tiles.lengths)
-            return fused_cg.solve_tiles(
-                self.solver, tiles, bounds, row_shard, collected, operator.background, ridge, solved
-            )
+            return solve_tiles(self.solver, tiles, bounds, row_shard, collected, operator.background, ridge, solved)
 
         def solve_tile(
             index: Int32[Array, ""], solved: Float[Array, "tiles rows dim"]
@@ -172,6 +172,12 @@ class ShardSolver:
         solved: Float[Array, "groups slots dim"],
     ) -> Float[Array, "groups slots dim"]:
         """`solved` with the solutions of a stage's groups."""
+        solve_groups = group_solver(self.solver)
+        if solve_groups is not None:
+            bounds = jax.lax.dynamic_slice_in_dim(cut.first_group, stage, 2)
+            ridge = operator.ridge(cut.lengths)
+            return solve_groups(self.solver, cut, bounds, row_shard, collected, operator.background, ridge, solved)
+
         tile = tile_of_cut(cut, collected, self.precision)
 
         def solve_group(

@@ -8,7 +8,7 @@ import dataclasses
 import math
 
 LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg", "subspace")
-KERNELS = ("auto", "xla", "pallas")
+KERNELS = ("auto", "xla", "native", "pallas")
 EXCHANGES = ("auto", "table", "routed", "partial", "original")
 TABLE_DTYPES = ("float32", "bfloat16")
 SOLVE_PRECISIONS = ("default", "high", "highest")
@@ -71,12 +71,12 @@ class SolverOptions:
         fold_in_tolerance: relative residual of a CG fold-in.
         fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
         subspace_block: dimensions that `subspace` solves at a time.
-        kernel: one of `KERNELS`: what solves whole rows with matrix-free CG. "pallas" gathers and solves in one kernel
-            (`linear_solvers/fused_cg.py`; on a CPU interpreted, for tests), "auto" is that on GPUs and XLA elsewhere.
+        kernel: one of `KERNELS`: what solves rows with few-step matrix-free CG; "auto" is "native" on CPUs and "pallas"
+            on GPUs (`linear_solvers/row_kernels.py`).
 
     Raises:
-        ValueError: an unknown name (with the valid ones), a number outside its range, or the Pallas kernel for another
-            solver than the one that it is.
+        ValueError: an unknown name (with the valid ones), a number outside its range, or a kernel for another solver
+            than few-step matrix-free CG.
     """
 
     linear_solver: str = "matrix_free_cg"
@@ -95,8 +95,8 @@ class SolverOptions:
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
         _require_choice("kernel", self.kernel, KERNELS)
         _require(
-            self.kernel != "pallas" or (self.linear_solver == "matrix_free_cg" and self.tolerance is None),
-            f"kernel 'pallas' is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with "
+            self.kernel in ("auto", "xla") or (self.linear_solver == "matrix_free_cg" and self.tolerance is None),
+            f"kernel {self.kernel!r} is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with "
             f"tolerance {self.tolerance}: take kernel 'auto' or 'xla'",
         )
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")

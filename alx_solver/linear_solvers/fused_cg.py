@@ -18,9 +18,8 @@ ids that are prefetched as scalars, which is another kernel.
 
 import dataclasses
 import functools
-import logging
 from collections.abc import Callable
-from typing import Any, TypeGuard
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +29,6 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from alx_solver.dense_batching import WholeTiles
 from alx_solver.linear_solvers.cg_iteration import cg_fixed_steps
-from alx_solver.linear_solvers.interface import LinearSolver
 from alx_solver.linear_solvers.matrix_free_cg import MatrixFreeCg
 
 INTERPRETED = "pallas, interpreted"
@@ -44,40 +42,10 @@ _PROGRAM_VECTOR = 1 << 9  # numbers of a vector of CG, all rows of a program: ab
 _WARP_NUMBERS, _WARP_VECTOR = 1 << 11, 1 << 7  # 64 registers of embeddings a thread, and 4 of each vector
 _CHUNK = 16  # rows of alpha H'H that are multiplied at a time
 
-_log = logging.getLogger(__name__)
-
-
-def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
-    """The solver as it is to run on devices of a platform.
-
-    Args:
-        solver: any; only matrix-free CG with a fixed number of steps has a kernel.
-        name: one of `options.KERNELS`; "auto" is the kernel on GPUs and XLA elsewhere.
-        platform: "cpu", "gpu" or "tpu".
-
-    Raises:
-        ValueError: "pallas" where there is no such kernel.
-    """
-    if not isinstance(solver, MatrixFreeCg) or solver.tolerance is not None:
-        return solver
-    if platform == "gpu" and name in ("auto", "pallas"):
-        return dataclasses.replace(solver, kernel="pallas")
-    if name != "pallas":
-        return solver
-    if platform != "cpu":
-        raise ValueError(f"kernel 'pallas' is written for GPUs, and these devices are {platform}: take 'auto' or 'xla'")
-    _log.warning("kernel 'pallas' on a CPU is interpreted: the same numbers, slowly; it is meant for tests")
-    return dataclasses.replace(solver, kernel=INTERPRETED)
-
 
 def fits(width: int, dim: int) -> bool:
     """Whether a row's embeddings fit in the registers of one program."""
     return pl.next_power_of_2(width) * pl.next_power_of_2(dim) <= MOST_NUMBERS
-
-
-def takes(solver: LinearSolver, width: int, dim: int) -> TypeGuard[MatrixFreeCg]:
-    """Whether the kernel solves rows of this width."""
-    return isinstance(solver, MatrixFreeCg) and solver.kernel != "xla" and fits(width, dim)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from alx_solver.normal_operator import NormalOperator
 class MatrixFreeCg:
     """From the previous embedding, a few steps an epoch are enough: the epochs together do the rest.
 
-    `kernel` says what solves whole rows: "xla", or a kernel of `fused_cg.py`.
+    `kernel` says what solves whole rows: "xla", or a kernel of `row_kernels.py`.
     """
 
     steps: int

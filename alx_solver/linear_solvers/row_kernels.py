@@ -1,0 +1,85 @@
+"""Which program solves whole rows with few-step CG: XLA's own, or a kernel that gathers and solves at once.
+
+| name | what | where |
+|---|---|---|
+| `xla` | the plain program: gather a tile, then `MatrixFreeCg.solve`; the oracle of the others | everywhere |
+| `native` | `native_cg.py`: machine code by Numba, called by XLA | CPUs, where Numba is installed |
+| `pallas` | `fused_cg.py`: Pallas, Triton backend | GPUs; interpreted on CPUs, for tests |
+
+`auto` is `native` on CPUs, `pallas` on GPUs, `xla` elsewhere. Of the kernels only `native` takes rows that are cut.
+Summed rows, and CG to a tolerance, stay with XLA.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import logging
+from collections.abc import Callable
+from types import ModuleType
+
+from jaxtyping import Array, Float
+
+from alx_solver.linear_solvers.fused_cg import INTERPRETED, fits
+from alx_solver.linear_solvers.fused_cg import solve_tiles as solve_tiles_by_pallas
+from alx_solver.linear_solvers.interface import LinearSolver
+from alx_solver.linear_solvers.matrix_free_cg import MatrixFreeCg
+
+TileSolver = Callable[..., Float[Array, "tiles rows dim"]]
+"""As `fused_cg.solve_tiles`."""
+
+_PLATFORM_OF = {"native": "cpu", "pallas": "gpu"}
+
+_log = logging.getLogger(__name__)
+
+
+def has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
+    """The solver as it is to run on devices of a platform.
+
+    Args:
+        solver: any; only matrix-free CG with a fixed number of steps has kernels.
+        name: one of `options.KERNELS`.
+        platform: "cpu", "gpu" or "tpu".
+
+    Raises:
+        ValueError: a kernel that this platform, or this installation, does not have.
+    """
+    if not isinstance(solver, MatrixFreeCg) or solver.tolerance is not None:
+        return solver
+    if name == "auto":
+        name = next((kernel for kernel, where in _PLATFORM_OF.items() if where == platform), "xla")
+        if name == "native" and not has_numba():
+            _log.info("Numba is not installed: kernel 'xla' solves all rows, in about twice the time")
+            name = "xla"
+    elif name == "pallas" and platform == "cpu":
+        _log.warning("kernel 'pallas' on a CPU is interpreted: the same numbers, slowly; it is meant for tests")
+        name = INTERPRETED
+    elif name != "xla" and _PLATFORM_OF[name] != platform:
+        raise ValueError(
+            f"kernel {name!r} is written for a {_PLATFORM_OF[name]}, and these devices are {platform}: "
+            "take 'auto' or 'xla'"
+        )
+    elif name == "native" and not has_numba():
+        raise ValueError("kernel 'native' needs Numba, which is not installed: install it, or take 'auto' or 'xla'")
+    return dataclasses.replace(solver, kernel=name)
+
+
+def tile_solver(solver: LinearSolver, width: int, dim: int) -> TileSolver | None:
+    """The kernel's function for tiles of whole rows of this width, or None where XLA solves them."""
+    if not isinstance(solver, MatrixFreeCg) or solver.kernel == "xla":
+        return None
+    if solver.kernel == "native":
+        return _native().solve_tiles
+    return solve_tiles_by_pallas if fits(width, dim) else None
+
+
+def group_solver(solver: LinearSolver) -> TileSolver | None:
+    """The kernel's function for groups of cut rows, or None where XLA solves them."""
+    return _native().solve_groups if isinstance(solver, MatrixFreeCg) and solver.kernel == "native" else None
+
+
+def _native() -> ModuleType:
+    return importlib.import_module("alx_solver.linear_solvers.native_cg")  # needs Numba, which not everybody has
