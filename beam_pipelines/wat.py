@@ -12,11 +12,13 @@ in the page, where the HTML Standard makes it U+FFFD (13.2.5.36 to 13.2.5.38).
 """
 
 import re
+from itertools import compress, repeat
+from operator import attrgetter, eq
 from typing import Any
 
 import msgspec
 
-from beam_pipelines.archive_records import Record
+from beam_pipelines.archive_records import Record, WarcHeaders
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.character_references import decode_attribute
 from beam_pipelines.json_depth import is_deeper
@@ -41,6 +43,10 @@ class _Link(msgspec.Struct, gc=False):
     url: str | None = None
     href: str | None = None  # CSS links have `href` instead of `url`
     rel: str | None = None
+
+
+_path, _url = attrgetter("path"), attrgetter("url")
+"""With `map`, half of the time of a loop that asks each link."""
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -98,7 +104,12 @@ _decode_untyped = msgspec.json.Decoder().decode
 
 
 def is_wat_record(record: Record) -> bool:
-    return record.record_type == "metadata" and "json" in record.headers.get("content-type", "").lower()
+    if record.record_type != "metadata":
+        return False
+    headers = record.headers
+    if isinstance(headers, WarcHeaders) and headers.has_usual("content-type", b"application/json\r\n"):
+        return True
+    return "json" in headers.get("content-type", "").lower()
 
 
 def keeps_references(warcinfo: Record) -> bool:
@@ -143,9 +154,12 @@ def parse_wat_record(
         return NotAPage("not_html")
     url = url.strip().removeprefix("<").removesuffix(">")
     capture = _capture(url or record.target_uri, http.html, selection)
-    if has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE:
-        capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
     capture.joined = "".join(capture.hrefs)
+    if ("&" in capture.joined or "&" in capture.base) and (
+        has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE
+    ):
+        capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
+        capture.joined = "".join(capture.hrefs)
     if "\0" in capture.joined or "\0" in capture.base:
         capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
     return capture
@@ -164,7 +178,13 @@ def _capture(url: str, page: _Html, selection: LinkSelection) -> Capture:
         chosen = [link for link in links if selection.selects_path(link.path) and selection.selects_rel(link.rel)]
         hrefs = [link.url if link.url is not None else link.href or "" for link in chosen]
     else:
-        hrefs = [link.url or "" for link in links if link.path == "A@/href" or link.path == "AREA@/href"]
+        paths, hrefs = list(map(_path, links)), list(map(_url, links))
+        if "AREA@/href" in paths:
+            hrefs = [url for path, url in zip(paths, hrefs, strict=True) if path == "A@/href" or path == "AREA@/href"]
+        elif paths.count("A@/href") != len(paths):
+            hrefs = list(compress(hrefs, map(eq, paths, repeat("A@/href"))))
+        if None in hrefs:
+            hrefs = [href or "" for href in hrefs]
     return Capture(url, (page.Head and page.Head.Base) or "", hrefs, len(links) - len(hrefs))
 
 
