@@ -184,7 +184,7 @@ def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
             "https://a.de:81/x/y",
             "http://a.de/x/?/q/r",
             "http://[::1]/x//y",
-            "http://a.de/c:/x//%2e/y",
+            "http://a.de/c:/x//y/z",
             "http://xn--a.de/b/",
         ]
     ),
