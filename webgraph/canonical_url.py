@@ -30,8 +30,8 @@ _QUERY = rf"(?:\?[{_WORD}~.%=&+:;,/-]*+)?+"
 _PLAIN = re.compile(rf"/?+{_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY}")
 """Relative links with nothing in them that the standard changes: no scheme, dot segment, or character to encode."""
 _MAX_UPWARDS = 8
-_UPWARDS = re.compile(rf"((?:\.\./){{1,{_MAX_UPWARDS}}}+)({_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY})")
-"""The same below a folder above that of the base."""
+_DOTTED = re.compile(rf"(?:\./)?+((?:\.\./){{0,{_MAX_UPWARDS}}}+)({_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY})")
+"""The same behind `./`, and below a folder above that of the base."""
 _PLAIN_LINES = re.compile(rf"(?:{_PLAIN.pattern}\n)++")
 _LABEL = r"(?!xn--)[a-z0-9-]++"
 _PLAIN_URL = re.compile(rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}")
@@ -80,7 +80,8 @@ class BaseUrl:
         folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
         root = folder[: folder.index("/", len("https://"))]
         above = _folders_above(folder)
-        plain, plain_url, upwards = _PLAIN.fullmatch, _PLAIN_URL.fullmatch, _UPWARDS.fullmatch
+        scheme = self.href[: self.href.index("/")]
+        plain, plain_url, dotted = _PLAIN.fullmatch, _PLAIN_URL.fullmatch, _DOTTED.fullmatch
         urls: list[str] = []
         for start in range(0, len(hrefs), _TOGETHER):
             several = hrefs[start : start + _TOGETHER]
@@ -92,8 +93,10 @@ class BaseUrl:
                         urls.append((root if href[0] == "/" else folder) + href)
                     elif plain_url(href):
                         urls.append(href)
-                    elif up := upwards(href):
-                        urls.append(above[len(up[1]) // 3] + up[2])
+                    elif href.startswith("//") and plain_url(scheme + href):
+                        urls.append(scheme + href)
+                    elif found := dotted(href):
+                        urls.append(above[len(found[1]) // 3] + found[2])
                     else:
                         urls.append("")
         return urls
