@@ -13,7 +13,7 @@ are members where all those before together did.
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from beam_pipelines.member_codecs import GZIP, GzipCodec, ZstdCodec, zstd_dictionary_codec
 from beam_pipelines.record_limits import ARCHIVE_RATIO_FREE_BYTES, RATIO_FREE_BYTES, RecordLimits
@@ -180,7 +180,20 @@ class _MemberReader:
             if self._num_out > self._max_out and self._is_bloated():
                 yield self._skip(self._at + 1, "ratio_too_high")
             elif codec.may_start(self._buffer, self._at):
-                yield from self._member()
+                decompressor = codec.decompressor()
+                try:
+                    data, used, ends = codec.feed(
+                        decompressor, self._buffer, self._at, codec.fed_at_first, SEGMENT_BYTES
+                    )
+                except codec.errors:
+                    yield from self._damaged([], True, 0, codec.damage)
+                    continue
+                if ends and 0 < len(data) <= SEGMENT_BYTES:  # nearly every member
+                    self._num_out += len(data)
+                    self._at = self._mark = self._at + used
+                    yield Segment(data, used, True, True)
+                else:
+                    yield from self._member(decompressor, data, used, ends)
             else:
                 yield self._skip(self._at, "garbage_between_members")
 
@@ -198,18 +211,17 @@ class _MemberReader:
         self._num_read += len(more)
         return bool(more)
 
-    def _member(self) -> Iterator[Segment]:
-        """One member, as one segment if it is not larger than a segment may be."""
-        codec, decompressor = self._codec, self._codec.decompressor()
+    def _member(self, decompressor: Any, data: bytes, used: int, ends: bool) -> Iterator[Segment]:
+        """One member, as one segment if it is not larger than a segment may be.
+
+        Args:
+          data, used, ends: what its decompressor made of the first bytes, as `feed` of the codec says it.
+        """
+        codec = self._codec
         parts: list[bytes] = []
         length, starts, fed = 0, True, codec.fed_at_first
         records = ratio_out = ratio_in = 0
         while True:
-            try:
-                data, used, ends = codec.feed(decompressor, self._buffer, self._at, fed, SEGMENT_BYTES - length)
-            except codec.errors:
-                yield from self._damaged(parts, starts, records, codec.damage)
-                return
             self._at += used
             if data:
                 parts.append(data)
@@ -238,6 +250,11 @@ class _MemberReader:
             fed = min(4 * fed, codec.fed_at_most)
             if self._at == len(self._buffer) and not self._fill():
                 yield from self._truncated(parts, starts, records)
+                return
+            try:
+                data, used, ends = codec.feed(decompressor, self._buffer, self._at, fed, SEGMENT_BYTES - length)
+            except codec.errors:
+                yield from self._damaged(parts, starts, records, codec.damage)
                 return
 
     def _damaged(self, parts: list[bytes], starts: bool, records: int, damage: str) -> Iterator[Segment]:

@@ -52,7 +52,9 @@ def within_limits(capture: Capture, limits: RecordLimits) -> Capture | NotAPage:
     if len(capture.base) > longest:
         return NotAPage("base_url_too_long")
     hrefs = capture.hrefs
-    most = min(limits.max_links, RESOLVED_CHARACTERS // _canonical_length(capture.url + capture.base))
+    most = limits.max_links
+    if len(hrefs) * (1 + 12 * (len(capture.url) + len(capture.base))) > RESOLVED_CHARACTERS:  # a character has 4 bytes
+        most = min(most, RESOLVED_CHARACTERS // _canonical_length(capture.url + capture.base))
     if len(hrefs) > most:
         capture.over_limit = len(hrefs) - most
         hrefs = capture.hrefs = hrefs[:most]

@@ -9,7 +9,6 @@ Python loop. When all pages are there, each slot is resolved once, and slots bec
 import itertools
 import re
 import string
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -105,17 +104,17 @@ class LinkResolver:
         Returns:
           int64[links]: the index of each link in the table, or NOT_HTTP or NOT_A_URL.
         """
-        numbers, places = array("q"), array("q")
+        numbers, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         href_of_slot: dict[int, str] = {}  # where the whole base is needed
         for directory in self._directories.values():
             found = self._resolve_directory(list(directory), BaseUrl(directory.base))
-            numbers.extend(directory.values())
-            places.extend(found)
+            numbers.append(np.fromiter(directory.values(), np.int64, len(directory)))
+            places.append(np.array(found, dtype=np.int64))
             if _OF_BASE in found:
                 pairs = zip(directory.items(), found, strict=True)
                 href_of_slot.update((slot, href) for (href, slot), at in pairs if at == _OF_BASE)
         index_of_slot = np.empty(self.num_slots, dtype=np.int64)
-        index_of_slot[np.array(numbers)] = np.array(places)
+        index_of_slot[np.concatenate(numbers)] = np.concatenate(places)
         links = index_of_slot[slots]
         page = np.repeat(np.arange(len(lengths)), lengths)
         is_base = links == _BASE

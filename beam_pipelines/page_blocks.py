@@ -51,8 +51,8 @@ class PageBlocks:
         self._urls: list[str] = []
         self._bases: list[str] = []
         self._lengths: array[int] = array("q")
-        self._slots: array[int] = array("q")
-        self._characters = 0
+        self._slots: list[int] = []
+        self._characters = self._unselected = 0
 
     def add(self, capture: Capture) -> bool:
         """Takes a capture in; returns False, and takes nothing, where its URL is not an http or https URL."""
@@ -66,14 +66,13 @@ class PageBlocks:
         self._bases.append(base)
         self._lengths.append(len(hrefs))
         before = self._resolver.num_slots
-        self._slots.extend(self._resolver.slots(hrefs, base))
+        self._slots += self._resolver.slots(hrefs, base)
         self._characters += capture.characters + len(url) + (self._resolver.num_slots - before) * len(base)
-        self.counts["links_in"] += len(hrefs) + capture.over_limit + capture.url_too_long
+        self._unselected += capture.unselected
         if capture.over_limit:
-            self.counts["links_over_limit"] += capture.over_limit
+            self.counts.update(links_in=capture.over_limit, links_over_limit=capture.over_limit)
         if capture.url_too_long:
-            self.counts["links_url_too_long"] += capture.url_too_long
-        self.counts["links_unselected"] += capture.unselected
+            self.counts.update(links_in=capture.url_too_long, links_url_too_long=capture.url_too_long)
         return True
 
     @property
@@ -89,8 +88,11 @@ class PageBlocks:
         """Yields (partition, block) for all captures since the last call."""
         if not self._urls:
             return
+        self.counts["links_in"] += len(self._slots)
+        self.counts["links_unselected"] += self._unselected
         lengths = np.array(self._lengths)
-        links = self._resolver.resolve(np.array(self._slots), lengths, self._bases)
+        slots = np.fromiter(self._slots, np.int64, len(self._slots))
+        links = self._resolver.resolve(slots, lengths, self._bases)
         page = self._resolver.indices(self._urls)
         digests, masks = self._resolver.table()
         key, check = keys_of_digests(digests, key_bits=self._key_bits)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from beam_pipelines.archive_records import Record
+from beam_pipelines.archive_records import Record, WarcHeaders
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.character_references import decode_attribute
 from beam_pipelines.json_depth import is_deeper
@@ -98,7 +98,12 @@ _decode_untyped = msgspec.json.Decoder().decode
 
 
 def is_wat_record(record: Record) -> bool:
-    return record.record_type == "metadata" and "json" in record.headers.get("content-type", "").lower()
+    if record.record_type != "metadata":
+        return False
+    headers = record.headers
+    if isinstance(headers, WarcHeaders) and headers.has_usual("content-type", b"application/json\r\n"):
+        return True
+    return "json" in headers.get("content-type", "").lower()
 
 
 def keeps_references(warcinfo: Record) -> bool:
@@ -143,9 +148,12 @@ def parse_wat_record(
         return NotAPage("not_html")
     url = url.strip().removeprefix("<").removesuffix(">")
     capture = _capture(url or record.target_uri, http.html, selection)
-    if has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE:
-        capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
     capture.joined = "".join(capture.hrefs)
+    if ("&" in capture.joined or "&" in capture.base) and (
+        has_references or record.headers.get("warc-date", "9") < REFERENCES_DECODED_SINCE
+    ):
+        capture.base, capture.hrefs = decode_attribute(capture.base), list(map(decode_attribute, capture.hrefs))
+        capture.joined = "".join(capture.hrefs)
     if "\0" in capture.joined or "\0" in capture.base:
         capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
     return capture

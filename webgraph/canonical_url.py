@@ -23,15 +23,18 @@ CANONICALIZER = "whatwg-url/1"
 """Name and version of the rules of this module. It changes whenever some URL's canonical form changes."""
 
 _HTTP = ("http://", "https://")
-_SEGMENT = r"[\w~-][\w~.%-]*+"
-_QUERY = r"(?:\?[\w~.%=&+:;,/-]*+)?+"
-_PLAIN = re.compile(rf"/?+{_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY}", re.ASCII)
+_WORD = "A-Za-z0-9_"
+"""Not `\\w`: only a set that names its characters becomes a table, which is twice as fast."""
+_SEGMENT = rf"[{_WORD}~-][{_WORD}~.%-]*+"
+_QUERY = rf"(?:\?[{_WORD}~.%=&+:;,/-]*+)?+"
+_PLAIN = re.compile(rf"/?+{_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY}")
 """Relative links with nothing in them that the standard changes: no scheme, dot segment, or character to encode."""
-_PLAIN_LINES = re.compile(rf"(?:{_PLAIN.pattern}\n)++", re.ASCII)
+_MAX_UPWARDS = 8
+_DOTTED = re.compile(rf"(?:\./)?+((?:\.\./){{0,{_MAX_UPWARDS}}}+)({_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY})")
+"""The same behind `./`, and below a folder above that of the base."""
+_PLAIN_LINES = re.compile(rf"(?:{_PLAIN.pattern}\n)++")
 _LABEL = r"(?!xn--)[a-z0-9-]++"
-_PLAIN_URL = re.compile(
-    rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}", re.ASCII
-)
+_PLAIN_URL = re.compile(rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}")
 """URLs that are canonical as they are: besides, no port, no IP address (they end in a number), no IDNA label."""
 _DRIVE = re.compile(r"/[A-Za-z][:|](?:[/?#]|$)")
 _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.\t\n\r-]*):")
@@ -76,17 +79,26 @@ class BaseUrl:
         path_end = self.href.find("?")
         folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
         root = folder[: folder.index("/", len("https://"))]
-        plain, plain_url = _PLAIN.fullmatch, _PLAIN_URL.fullmatch
+        above = _folders_above(folder)
+        scheme = self.href[: self.href.index("/")]
+        plain, plain_url, dotted = _PLAIN.fullmatch, _PLAIN_URL.fullmatch, _DOTTED.fullmatch
         urls: list[str] = []
         for start in range(0, len(hrefs), _TOGETHER):
             several = hrefs[start : start + _TOGETHER]
             if len(several) == _TOGETHER and _all_plain(several):
                 urls += [(root if href[0] == "/" else folder) + href for href in several]
             else:
-                urls += [
-                    (root if href[0] == "/" else folder) + href if plain(href) else href if plain_url(href) else ""
-                    for href in several
-                ]
+                for href in several:
+                    if plain(href):
+                        urls.append((root if href[0] == "/" else folder) + href)
+                    elif plain_url(href):
+                        urls.append(href)
+                    elif href.startswith("//") and plain_url(scheme + href):
+                        urls.append(scheme + href)
+                    elif found := dotted(href):
+                        urls.append(above[len(found[1]) // 3] + found[2])
+                    else:
+                        urls.append("")
         return urls
 
     def join_parsed(self, hrefs: Sequence[str]) -> Iterator[str | None]:
@@ -140,6 +152,16 @@ def canonicalize(url: str, base: BaseUrl | None = None) -> str | None:
 def _all_plain(hrefs: Sequence[str]) -> bool:
     text = "\n".join(hrefs) + "\n"
     return text.count("\n") == len(hrefs) and _PLAIN_LINES.fullmatch(text) is not None
+
+
+def _folders_above(folder: str) -> list[str]:
+    """Where `../` leads to from the folder of a canonical URL, by how many there are; never above the root."""
+    root, folders = folder.index("/", len("https://")), [folder]
+    for _ in range(_MAX_UPWARDS):
+        if len(folder) > root + 1:
+            folder = folder[: folder.rindex("/", 0, -1) + 1]
+        folders.append(folder)
+    return folders
 
 
 def _is_for_ada(parsed: str) -> bool:

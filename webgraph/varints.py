@@ -16,23 +16,22 @@ def encode_varints(values: np.ndarray) -> tuple[bytes, np.ndarray]:
       The bytes of all varints, and `int64[n + 1]` offsets: value i lies at `bytes[offsets[i]:offsets[i + 1]]`.
     """
     unsigned = np.ascontiguousarray(values, dtype=np.int64).view(np.uint64)
-    sizes = np.ones(len(unsigned), dtype=np.int64)
     largest = int(unsigned.max()) if len(unsigned) else 0
-    for size in range(1, MAX_VARINT_BYTES):
-        if largest >> (7 * size) == 0:
-            break
-        sizes += unsigned >= np.uint64(1 << (7 * size))
+    longest = max(1, -(-largest.bit_length() // 7))
+    if largest < 1 << 32:
+        unsigned = unsigned.astype(np.uint32)
+    sizes = np.ones(len(unsigned), dtype=np.uint8)
+    for size in range(1, longest):
+        sizes += unsigned >= unsigned.dtype.type(1 << (7 * size))
     offsets = np.zeros(len(unsigned) + 1, dtype=np.int64)
     np.cumsum(sizes, out=offsets[1:])
-    encoded = np.empty(offsets[-1], dtype=np.uint8)
-    for size in np.flatnonzero(np.bincount(sizes, minlength=1)).tolist():
-        chosen = np.flatnonzero(sizes == size)
-        starts, rest = offsets[chosen], unsigned[chosen]
-        for byte in range(size):
-            more = 0x80 if byte < size - 1 else 0
-            encoded[starts + byte] = (rest & np.uint64(0x7F)).astype(np.uint8) | more
-            rest >>= np.uint64(7)
-    return encoded.tobytes(), offsets
+    encoded = np.empty(offsets[-1] + longest, dtype=np.uint8)
+    # What a short varint has beyond its end lies at lower bytes of those behind it, which are written later.
+    for byte in reversed(range(longest)):
+        rest = unsigned >> unsigned.dtype.type(7 * byte)
+        low = rest.astype(np.uint8)
+        encoded[offsets[:-1] + byte] = np.where(rest > 0x7F, low | 0x80, low)
+    return encoded[: offsets[-1]].tobytes(), offsets
 
 
 def decode_varints(encoded: bytes) -> tuple[np.ndarray, np.ndarray]:

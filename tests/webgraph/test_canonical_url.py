@@ -172,9 +172,23 @@ def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
 
 
 @given(
-    st.lists(st.text("/a.%2e-~_?=&:;@h", max_size=12), max_size=6),
+    st.lists(
+        st.builds(
+            "{}{}".format,
+            st.sampled_from(["", "./", "../", "./../../", "../" * 9, "//h.de"]),
+            st.text("/a.%2e-~_?=&:;@h", max_size=12),
+        ),
+        max_size=6,
+    ),
     st.sampled_from(
-        ["http://a.de/", "https://a.de:81/x/y", "http://a.de/x/?/q/r", "http://[::1]/x//y", "http://xn--a.de/b/"]
+        [
+            "http://a.de/",
+            "https://a.de:81/x/y",
+            "http://a.de/x/?/q/r",
+            "http://[::1]/x//y",
+            "http://a.de/c:/x//y/z",
+            "http://xn--a.de/b/",
+        ]
     ),
 )
 @settings(max_examples=800)
