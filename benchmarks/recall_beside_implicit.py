@@ -42,6 +42,7 @@ from alx_solver.recall import NUM_RANKED, RankingMetrics, bootstrap_interval, ra
 from alx_solver.top_k import top_k_columns  # noqa: E402
 
 TUNED = "recall@20"
+RECALL_SHARE = 0.99
 EXPONENTS = (0.0, 0.5, 1.0)
 """Of ours; `implicit` knows only 0."""
 
@@ -171,15 +172,65 @@ def tune(system: type, dataset: LinkDataset, trials: list[Trial], *, dim: int, e
     }
 
 
-def final(system: type, dataset: LinkDataset, tuned: dict, *, dim: int, seeds: int) -> list[RankingMetrics]:
-    """Test metrics of the tuned model from each seed."""
-    results = []
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """A training of a tuned model: seconds of each epoch, and test metrics after it."""
+
+    seconds: list[float]
+    metrics: list[RankingMetrics]
+
+    @property
+    def recall(self) -> list[float]:
+        return [metrics.means[TUNED] for metrics in self.metrics]
+
+
+def train(system: type, dataset: LinkDataset, tuned: dict, *, dim: int, seed: int, epochs: int) -> Training:
+    """Trains the tuned model from a seed."""
+    model = system(dataset.train, Trial(**tuned["trial"]), dim=dim, seed=seed)
+    training = Training(seconds=[], metrics=[])
+    for _ in range(epochs):
+        started = time.perf_counter()
+        model.epoch()
+        training.seconds.append(time.perf_counter() - started)
+        training.metrics.append(model.metrics(dataset))
+    return training
+
+
+def final(
+    dataset: LinkDataset, tuned: dict[str, dict], *, dim: int, seeds: int, epochs: int
+) -> tuple[dict[str, list[Training]], dict[str, float]]:
+    """Trainings of both sides from each seed, in turns; and the seconds of a first epoch, compilation in."""
+    first = {
+        system.name: train(system, dataset, tuned[system.name], dim=dim, seed=0, epochs=1).seconds[0]
+        for system in SYSTEMS
+    }
+    trainings: dict[str, list[Training]] = {system.name: [] for system in SYSTEMS}
     for seed in range(1, seeds + 1):
-        model = system(dataset.train, Trial(**tuned["trial"]), dim=dim, seed=seed)
-        for _ in range(tuned["epochs"]):
-            model.epoch()
-        results.append(model.metrics(dataset))
-    return results
+        for system in SYSTEMS:
+            training = train(system, dataset, tuned[system.name], dim=dim, seed=seed, epochs=epochs)
+            trainings[system.name].append(training)
+    return trainings, first
+
+
+def time_to_recall(trainings: dict[str, list[Training]], first: dict[str, float]) -> dict:
+    """Seconds and epochs to 99 % of the best mean recall of either side, by the means over seeds."""
+    curves = {name: np.mean([one.recall for one in several], axis=0) for name, several in trainings.items()}
+    seconds = {name: np.median([one.seconds for one in several], axis=0) for name, several in trainings.items()}
+    target = RECALL_SHARE * max(float(curve.max()) for curve in curves.values())
+    reached = {
+        name: int(np.argmax(curve >= target)) + 1 if curve.max() >= target else None for name, curve in curves.items()
+    }
+    needed = {name: None if count is None else float(seconds[name][:count].sum()) for name, count in reached.items()}
+    ours, theirs = needed[Ours.name], needed[Implicit.name]
+    return {
+        "target": target,
+        "epochs": reached,
+        "seconds": needed,
+        "ratio": None if ours is None or theirs is None else ours / theirs,
+        "first_epoch_seconds": first,
+        "recall_by_epoch": {name: curve.tolist() for name, curve in curves.items()},
+        "epoch_seconds": {name: values.tolist() for name, values in seconds.items()},
+    }
 
 
 def compare(ours: list[RankingMetrics], theirs: list[RankingMetrics]) -> dict[str, dict[str, float]]:
@@ -199,13 +250,14 @@ def run(arguments: argparse.Namespace, console: Console) -> dict:
     dataset = load_dataset(arguments.graph)
     validation = validation_split(dataset, seed=0).head(arguments.validation_rows)
     trials = make_trials(arguments.trials, arguments.seed)
-    tuned, tests = {}, {}
-    for system in SYSTEMS:
-        tuned[system.name] = tune(
-            system, validation, trials, dim=arguments.dim, epochs=arguments.epochs, console=console
-        )
-        tests[system.name] = final(system, dataset, tuned[system.name], dim=arguments.dim, seeds=arguments.seeds)
-        console.print(f"{system.name} test: {[metrics.means for metrics in tests[system.name]]}")
+    tuned = {
+        system.name: tune(system, validation, trials, dim=arguments.dim, epochs=arguments.epochs, console=console)
+        for system in SYSTEMS
+    }
+    trainings, first = final(dataset, tuned, dim=arguments.dim, seeds=arguments.seeds, epochs=arguments.epochs)
+    tests = {name: [one.metrics[tuned[name]["epochs"] - 1] for one in several] for name, several in trainings.items()}
+    reached = time_to_recall(trainings, first)
+    console.print(f"time to {reached['target']:.4f}: {reached['seconds']} s, {reached['epochs']} epochs")
     baselines = evaluate_baselines(dataset, seed=0)
     return {
         "dataset": dataset.name,
@@ -214,6 +266,7 @@ def run(arguments: argparse.Namespace, console: Console) -> dict:
         "dim": arguments.dim,
         "trials": [dataclasses.asdict(trial) for trial in trials],
         "tuned": tuned,
+        "time_to_recall": reached,
         "test": {name: [metrics.means for metrics in results] for name, results in tests.items()},
         "baselines": baselines.to_json()["means"],
         "absent": baselines.absent,
