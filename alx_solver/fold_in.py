@@ -21,6 +21,9 @@ from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.regularization import RegularizationRule
 from alx_solver.side import make_side, zero_table
 
+TOLERANCE = 1e-5
+"""Relative residual to which an iterative solver folds in: a query starts from zero, not from a previous epoch."""
+
 
 class FoldIn:
     """Histories laid out and compiled once, to be folded in after every epoch."""
@@ -65,7 +68,7 @@ class FoldIn:
         linear_solver = make_linear_solver(
             solver.fold_in_solver,
             steps=solver.cg_steps,
-            tolerance=solver.fold_in_tolerance,
+            tolerance=TOLERANCE,
             max_steps=solver.max_cg_steps,
             subspace_block=solver.subspace_block,
         )

@@ -67,8 +67,7 @@ class SolverOptions:
         cg_steps: steps of a CG solver, or sweeps of `subspace`, in a half-step when `tolerance` is None.
         tolerance: if given, a CG solver runs until every row's |b - A x| <= tolerance |b|.
         max_cg_steps: bound on the steps of a CG solver that runs to a tolerance.
-        fold_in_solver: the solver of `AlsTrainer.fold_in`; a CG solver there runs to `fold_in_tolerance`.
-        fold_in_tolerance: relative residual of a CG fold-in.
+        fold_in_solver: the solver of `AlsTrainer.fold_in`; an iterative one there runs to `fold_in.TOLERANCE`.
         fold_in_regularization: "training" (the same lambda_r) or "plain" (lambda alone, as the original does).
         subspace_block: dimensions that `subspace` solves at a time.
         kernel: one of `KERNELS`: what solves rows with few-step matrix-free CG; "auto" is "native" on CPUs and "pallas"
@@ -84,7 +83,6 @@ class SolverOptions:
     tolerance: float | None = None
     max_cg_steps: int = 1000
     fold_in_solver: str = "matrix_free_cg"
-    fold_in_tolerance: float = 1e-5
     fold_in_regularization: str = "training"
     subspace_block: int = 16
     kernel: str = "auto"
@@ -102,9 +100,8 @@ class SolverOptions:
         _require(self.cg_steps >= 1, f"cg_steps must be at least 1, got {self.cg_steps}")
         _require(self.subspace_block >= 1, f"subspace_block must be at least 1, got {self.subspace_block}")
         _require(self.max_cg_steps >= 1, f"max_cg_steps must be at least 1, got {self.max_cg_steps}")
-        for name in ("tolerance", "fold_in_tolerance"):
-            value = getattr(self, name)
-            _require(value is None or 0 < value < 1, f"{name} must be in (0, 1), got {value}")
+        tolerance = self.tolerance
+        _require(tolerance is None or 0 < tolerance < 1, f"tolerance must be in (0, 1), got {tolerance}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -41,9 +41,10 @@ class RunOptions:
         batches = dict(fields["batches"])
         if batches.get("widths") is not None:
             batches["widths"] = tuple(batches["widths"])
+        solver = {name: value for name, value in fields["solver"].items() if name != "fold_in_tolerance"}  # of old runs
         return cls(
             hyperparameters=Hyperparameters(**fields["hyperparameters"]),
-            solver=SolverOptions(**fields["solver"]),
+            solver=SolverOptions(**solver),
             precision=Precision(**fields["precision"]),
             batches=BatchOptions(**batches),
             exchange=ExchangeOptions(**fields["exchange"]),

@@ -89,7 +89,7 @@ class Ours:
             regularization_exponent=trial.exponent,
             seed=seed,
         )
-        solver = SolverOptions(cg_steps=3, fold_in_solver="matrix_free_cg", fold_in_tolerance=1e-5)
+        solver = SolverOptions(cg_steps=3, fold_in_solver="matrix_free_cg")
         self._trainer = AlsTrainer(train, hyperparameters, solver=solver, devices=_devices())
         self._state = self._trainer.init()
 
