@@ -17,7 +17,8 @@ from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
 from alx_solver.initialization import TableName, initial_table
-from alx_solver.linear_solvers import LinearSolver, make_linear_solver
+from alx_solver.linear_solvers import LinearSolver, MatrixFreeCg, make_linear_solver
+from alx_solver.linear_solvers.automatic import mean_entries_a_row, resolved
 from alx_solver.linear_solvers.row_kernels import with_kernel
 from alx_solver.mesh import make_mesh, put_sharded, to_host
 from alx_solver.objective import ErrorsAndGramians, Objective, make_errors_and_gramians, make_objective
@@ -101,7 +102,6 @@ class AlsTrainer:
             raise ValueError(f"the matrix {matrix.shape} has no entries: there is nothing to train on")
         self.matrix = matrix
         self.hyperparameters = hyperparameters
-        self.solver = solver or SolverOptions()
         self.precision = precision or Precision()
         self.batches = batches or BatchOptions()
         self.exchange = exchange or ExchangeOptions()
@@ -110,6 +110,12 @@ class AlsTrainer:
         self.table_dtype = jnp.dtype(self.precision.table)
         self._solve_precision = jax.lax.Precision[self.precision.solve.upper()]
         transposed = matrix.transpose()
+        self.solver = resolved(
+            solver or SolverOptions(),
+            self.platform,
+            hyperparameters.dim,
+            mean_entries_a_row(matrix.row_lengths, transposed.row_lengths),
+        )
         self.row_ranges = balanced_ranges(matrix.row_lengths, self.mesh.size)
         self.col_ranges = balanced_ranges(transposed.row_lengths, self.mesh.size)
         planned = (
@@ -127,6 +133,11 @@ class AlsTrainer:
         )
         self._fold_in: FoldIn | None = None
 
+    @property
+    def platform(self) -> str:
+        """ "cpu", "gpu" or "tpu"."""
+        return self.mesh.devices.flat[0].platform
+
     @functools.cached_property
     def linear_solver(self) -> LinearSolver:
         """Of the rows' systems."""
@@ -138,7 +149,13 @@ class AlsTrainer:
             max_steps=options.max_cg_steps,
             subspace_block=options.subspace_block,
         )
-        return with_kernel(solver, options.kernel, self.mesh.devices.flat[0].platform)
+        return with_kernel(solver, options.kernel, self.platform)
+
+    def describe_solver(self) -> str:
+        """Which solver and kernel were taken, and for what."""
+        solver = self.linear_solver
+        kernel = f", kernel {solver.kernel}" if isinstance(solver, MatrixFreeCg) else ""
+        return f"{solver.name}{kernel} ({self.platform}, dim {self.hyperparameters.dim})"
 
     def _plan(self, matrix: CsrMatrix, row_ranges: RowRanges, col_ranges: RowRanges) -> PlannedSide:
         return plan_side(

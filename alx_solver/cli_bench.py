@@ -96,7 +96,8 @@ def _precision(datasets: list[LinkDataset], arguments: argparse.Namespace, conso
 
 def _scaling(datasets: list[LinkDataset], arguments: argparse.Namespace, console: Console) -> Figures:
     devices, model = choose_devices(arguments), _model(arguments)
-    solver, precision = SolverOptions(cg_steps=arguments.cg_steps), Precision(table=arguments.table_dtype)
+    solver = SolverOptions(linear_solver="matrix_free_cg", cg_steps=arguments.cg_steps)
+    precision = Precision(table=arguments.table_dtype)
     linear_solver = make_linear_solver(
         solver.linear_solver, steps=solver.cg_steps, tolerance=None, max_steps=1, subspace_block=1
     )

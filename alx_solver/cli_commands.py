@@ -33,6 +33,7 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
         exchange = dataclasses.replace(options.exchange, plan_cache=str(run.path / "exchange-plans"))
         trainer = make_trainer(options, dataset, devices, exchange, memory_options(arguments, run))
+        console.print(f"solver       {trainer.describe_solver()}", soft_wrap=True, highlight=False, markup=False)
         if trainer.placement.where != "device":
             console.print(trainer.placement.describe(), soft_wrap=True, highlight=False, markup=False)
         state, records = open_run(run, options, dataset, trainer, resume=arguments.resume)

@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alx_solver.hyperparameters_file import HyperparametersFile
-from alx_solver.options import EXCHANGES, FOLD_IN_REGULARIZATIONS, KERNELS, LINEAR_SOLVERS, TABLE_DTYPES
+from alx_solver.options import (
+    EXCHANGES,
+    FOLD_IN_REGULARIZATIONS,
+    KERNELS,
+    LINEAR_SOLVER_CHOICES,
+    LINEAR_SOLVERS,
+    TABLE_DTYPES,
+)
 
 _EXIT_CODES = """\
 exit codes:
@@ -146,9 +153,9 @@ def _add_model_flags(group: Flags) -> None:
 def add_solver_flags(group: Flags) -> None:
     group.add_argument(
         "--linear-solver",
-        choices=LINEAR_SOLVERS,
-        default="matrix_free_cg",
-        help="how a row's linear system is solved (default: %(default)s)",
+        choices=LINEAR_SOLVER_CHOICES,
+        default="auto",
+        help="how a row's linear system is solved; auto goes by backend, dim and row lengths (default: %(default)s)",
     )
     group.add_argument(
         "--cg-steps", type=int, default=3, metavar="N", help="steps of a CG solver a half-step (default: %(default)s)"

@@ -8,6 +8,7 @@ import dataclasses
 import math
 
 LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg", "subspace")
+LINEAR_SOLVER_CHOICES = ("auto", *LINEAR_SOLVERS)
 KERNELS = ("auto", "xla", "native", "pallas")
 EXCHANGES = ("auto", "table", "routed", "partial", "original")
 TABLE_DTYPES = ("float32", "bfloat16")
@@ -63,7 +64,8 @@ class SolverOptions:
     """How the linear system of a row is solved.
 
     Attributes:
-        linear_solver: one of `LINEAR_SOLVERS`.
+        linear_solver: one of `LINEAR_SOLVERS`, or "auto": by backend, `dim` and row lengths
+            (`linear_solvers/automatic.py`).
         cg_steps: steps of a CG solver, or sweeps of `subspace`, in a half-step when `tolerance` is None.
         tolerance: if given, a CG solver runs until every row's |b - A x| <= tolerance |b|.
         max_cg_steps: bound on the steps of a CG solver that runs to a tolerance.
@@ -78,7 +80,7 @@ class SolverOptions:
             than few-step matrix-free CG.
     """
 
-    linear_solver: str = "matrix_free_cg"
+    linear_solver: str = "auto"
     cg_steps: int = 3
     tolerance: float | None = None
     max_cg_steps: int = 1000
@@ -88,12 +90,13 @@ class SolverOptions:
     kernel: str = "auto"
 
     def __post_init__(self) -> None:
-        _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVERS)
+        _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVER_CHOICES)
         _require_choice("fold_in_solver", self.fold_in_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
         _require_choice("kernel", self.kernel, KERNELS)
         _require(
-            self.kernel in ("auto", "xla") or (self.linear_solver == "matrix_free_cg" and self.tolerance is None),
+            self.kernel in ("auto", "xla")
+            or (self.linear_solver in ("auto", "matrix_free_cg") and self.tolerance is None),
             f"kernel {self.kernel!r} is matrix_free_cg with a fixed number of steps, not {self.linear_solver!r} with "
             f"tolerance {self.tolerance}: take kernel 'auto' or 'xla'",
         )

@@ -3,7 +3,7 @@
 | name | what | where |
 |---|---|---|
 | `xla` | the plain program: gather a tile, then `MatrixFreeCg.solve`; the oracle of the others | everywhere |
-| `native` | `native_cg.py`: machine code by Numba, called by XLA | CPUs, where Numba is installed |
+| `native` | `native/native_cg.py`: machine code by Numba, called by XLA | CPUs, where Numba is installed |
 | `pallas` | `fused_cg.py`: Pallas, Triton backend | GPUs; interpreted on CPUs, for tests |
 
 `auto` is `native` on CPUs, `pallas` on GPUs, `xla` elsewhere. Of the kernels only `native` takes rows that are cut.
@@ -82,4 +82,4 @@ def group_solver(solver: LinearSolver) -> TileSolver | None:
 
 
 def _native() -> ModuleType:
-    return importlib.import_module("alx_solver.linear_solvers.native_cg")  # needs Numba, which not everybody has
+    return importlib.import_module("alx_solver.linear_solvers.native.native_cg")  # needs Numba, which not everybody has

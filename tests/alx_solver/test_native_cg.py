@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from alx_solver.half_step import make_half_step
-from alx_solver.linear_solvers import native_cg
-from alx_solver.linear_solvers.native_cg import BLOCK_ROWS
+from alx_solver.linear_solvers.native import native_cg, number_formats
+from alx_solver.linear_solvers.native.background_product import BLOCK_ROWS
 from alx_solver.options import SolverOptions
 from tests.alx_solver.kernel_problems import CASES, PLAIN, assert_equal_solutions, problem, solve
 from tests.alx_solver.problems import make_trainer, power_law, relative_error
@@ -59,7 +59,7 @@ def test_nan_in_a_table_is_seen():
 
 
 def test_bfloat16_is_rounded_to_nearest_even():
-    _, widen, narrow = native_cg._load_and_store("bfloat16")
+    _, widen, narrow = number_formats.load_and_store("bfloat16")
     numbers = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     numbers[:4] = [np.nan, np.inf, 1 + 2**-8, 1 + 3 * 2**-8]  # the last two are halfway between neighbours
     bits = np.zeros(1000, np.uint16)
