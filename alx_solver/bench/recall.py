@@ -73,5 +73,6 @@ def draw_recall(figure: Any, result: Mapping[str, Any]) -> None:
         panel.set_xticks([at + 0.4 * (1 - 1 / len(models)) for at in range(len(tables))], list(tables), rotation=20)
         panel.set(title=metric.replace("recall", "Recall"))
         panel.grid(True, axis="y", alpha=0.3)
-    panels[0].legend(frameon=False, fontsize="small")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(models), frameon=False, fontsize="small")
     figure.suptitle(f"d = {result['hyperparameters']['dim']}, {result['epochs']} epochs")

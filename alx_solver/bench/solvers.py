@@ -63,13 +63,14 @@ def _gap(curve: Curve, exact: Sequence[float]) -> list[float]:
 def draw_solvers(figure: Any, result: Mapping[str, Any]) -> None:
     """Three panels: the gap to exact ALS by epoch, the loss by seconds, the recall by seconds."""
     gap, loss, recall = figure.subplots(1, 3)
-    for name, curve in result["curves"].items():
+    for number, (name, curve) in enumerate(result["curves"].items()):
+        style = {"marker": "o", "label": name, "color": f"C{number}"}  # the first panel leaves one out
         epochs = range(1, len(curve["loss"]) + 1)
         if name != EXACT:
-            gap.plot(epochs, result["gap_to_exact"][name], marker="o", label=name)
-        loss.plot(curve["seconds"], curve["loss"], marker="o", label=name)
+            gap.plot(epochs, result["gap_to_exact"][name], **style)
+        loss.plot(curve["seconds"], curve["loss"], **style)
         if curve["recall"]:
-            recall.plot(curve["seconds"], curve["recall"], marker="o", label=name)
+            recall.plot(curve["seconds"], curve["recall"], **style)
     gap.set(xlabel="epoch", ylabel="loss / loss of exact ALS - 1", title="Gap to exact ALS")
     gap.axhline(0, color="gray", linewidth=0.8)
     gap.set_yscale("symlog", linthresh=1e-4)
