@@ -126,7 +126,8 @@ def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int) -> None:
     """
     os.write(bell, b"\0")  # ready
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    for number in (signal.SIGINT, signal.SIGTERM):  # all of a group may get them; the parent ends this one
+        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     allowed = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)

@@ -214,6 +214,18 @@ for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
             time.sleep(0.01)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_a_group_is_left_to_the_one_that_asks(
+    parser: BoundedHtmlParser, starts: list[None], number: signal.Signals
+) -> None:
+    """Else the page under way would be counted as too costly, should the other get the signal a little later."""
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    assert parser._child is not None
+    os.kill(parser._child.pid, number)
+    assert list(parser.links(_documents(["other"]), _DEFAULT)) == _in_process(["other"])
+    assert len(starts) == 1
+
+
 def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) -> None:
     document = "<a href=/ä rel=nofollow><img src=/ö>" * 3000
     selection = LinkSelection(all_paths=True, drop_nofollow=True)
