@@ -19,7 +19,8 @@ MAX_DOCUMENT_BYTES = 1 << 22
 """Of documents that wait; one that is larger waits alone. They lie in memory twice: here, and shared with the process
 that parses them."""
 MAX_CAPTURE_BYTES = 1 << 22
-"""Of captures that wait behind them, and the last of them, as `_held_bytes` estimates."""
+"""Of captures that wait behind them, and the last of them, as `_held_bytes` estimates, and of what pages have beside
+their documents: many small ones may have a long URL each."""
 _CAPTURE_BYTES = 1 << 9
 _LINK_BYTES = 1 << 6
 """What objects take without their characters."""
@@ -56,10 +57,12 @@ class CaptureWindow:
             self._held.append(found)
             self._capture_bytes += _held_bytes(found)
             return self._parse(self._take()) if self._capture_bytes >= MAX_CAPTURE_BYTES else ()
-        is_full = self._document_bytes + len(found.document) > MAX_DOCUMENT_BYTES
+        document_bytes = self._document_bytes + len(found.document)
+        is_full = document_bytes > MAX_DOCUMENT_BYTES or self._capture_bytes >= MAX_CAPTURE_BYTES
         before = self._take() if is_full else []
         self._held.append(found)
         self._document_bytes += len(found.document)
+        self._capture_bytes += _CAPTURE_BYTES + len(found.url)
         return self._parse(before)
 
     def finish(self) -> Iterable[Capture | NotAPage]:

@@ -12,6 +12,7 @@ processes that wake each other for every page take a tenth longer. The child sta
 
 import atexit
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ SMALL_BYTES = 1 << 16
 SMALL_TAGS = 2000
 _LESS_THAN = ord("<")
 _PIPE_BYTES = 1 << 20
+_WORKER = "beam_pipelines.html_worker"
 
 
 def is_small(document: bytes) -> bool:
@@ -94,7 +96,7 @@ class BoundedHtmlParser:
 
     def _ask(self, pages: Sequence[SharedPage], selection: LinkSelection) -> Iterator[HtmlLinks]:
         """Yields the answers to the pages before the one that ends the process, or to all."""
-        child = self._child = self._child or self._start()
+        child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None
         try:
             write_batch(child.stdin, pages, selection)
@@ -102,7 +104,7 @@ class BoundedHtmlParser:
             return
         os.read(self._bell, 1)  # nothing where the process has ended, whose answers lie in the pipe all the same
         for _ in pages:
-            answer = read_answer(child.stdout)
+            answer = read_answer(child.stdout, self._limits.max_parser_bytes)
             if answer is None:
                 return
             yield answer
@@ -111,19 +113,32 @@ class BoundedHtmlParser:
         assert self._shared is not None
         shared = self._shared.fileno()
         limits = [str(self._limits.max_seconds), str(self._limits.max_parser_bytes)]
-        self._bell, bell = os.pipe()
+        path = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        heard, bell = os.pipe()
         try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "beam_pipelines.html_worker", *limits, str(shared), str(bell)],
+            child = subprocess.Popen(
+                # -P: what lies in the folder that this process happens to be in is none of its modules
+                [sys.executable, "-P", "-m", _WORKER, *limits, str(shared), str(bell)],
                 pass_fds=[shared, bell],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                pipesize=_PIPE_BYTES,
+                env={**os.environ, "PYTHONPATH": path},
             )
+        except BaseException:
+            os.close(heard)
+            raise
         finally:
             os.close(bell)
+        self._bell, self._child = heard, child
+        for pipe in (child.stdin, child.stdout):
+            _enlarge(pipe)
+        if not os.read(heard, 1):  # it is no page's fault, nor may it look like one
+            raise RuntimeError(
+                f"The process that parses large HTML pages ended with code {self._end()} before it had any; "
+                f"see whether {sys.executable} can import {_WORKER}, and whether there is memory for it."
+            )
+        return child
 
     def _end(self) -> int:
         """Ends the process, if there is one, whatever it does, and returns how it ended."""
@@ -175,6 +190,13 @@ def close_idle() -> None:
 def _num_tags(document: bytes) -> int:
     """How many tags there are, at most; in half of the time that `bytes.count` takes where they are dense."""
     return int(np.count_nonzero(np.frombuffer(document, np.uint8) == _LESS_THAN))
+
+
+def _enlarge(pipe: IO[bytes] | None) -> None:
+    """Makes a pipe hold more where the system allows it: it does not once a user's pipes have 64 MiB together."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _memory_file() -> IO[bytes]:

@@ -46,16 +46,23 @@ def write_batch(stream: IO[bytes], pages: Sequence[SharedPage], selection: LinkS
     stream.flush()
 
 
-def read_answer(stream: IO[bytes]) -> HtmlLinks | None:
-    """Returns the next page's links, or None where the worker has ended."""
+def read_answer(stream: IO[bytes], max_bytes: int) -> HtmlLinks | None:
+    """Returns the next page's links, or None where the worker has ended, or what it says is no answer.
+
+    Args:
+      max_bytes: the memory that the worker may take: more than what it can have to say.
+    """
     head = stream.read(_ANSWER.size)
     if len(head) < _ANSWER.size:
         return None
     unselected, length = _ANSWER.unpack(head)
-    content = stream.read(length)
+    content = stream.read(length) if length <= max_bytes else b""
     if len(content) < length:
         return None
-    base, *hrefs = content.decode("utf-8", "surrogatepass").split("\0")
+    try:
+        base, *hrefs = content.decode("utf-8", "surrogatepass").split("\0")
+    except UnicodeDecodeError:
+        return None
     return base, hrefs, unselected
 
 
@@ -115,10 +122,12 @@ def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int) -> None:
 
     Args:
       shared: descriptor of the file that documents lie in.
-      bell: descriptor of the pipe that says when answers can be read.
+      bell: descriptor of the pipe that says that this process is ready, and then when answers can be read.
     """
+    os.write(bell, b"\0")  # ready
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    for number in (signal.SIGINT, signal.SIGTERM):  # all of a group may get them; the parent ends this one
+        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     allowed = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)

@@ -156,6 +156,7 @@ def parse_wat_record(
         capture.joined = "".join(capture.hrefs)
     if "\0" in capture.joined or "\0" in capture.base:
         capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
+        capture.joined = _without_nul(capture.joined)
     return capture
 
 

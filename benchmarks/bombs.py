@@ -152,6 +152,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "60,000 different links of 2 KB in many pages": lambda: b"".join(
         _store(_response(_numbered(b"<a href=/%d" + b"u" * 2000 + b">", 600))) for _ in range(100)
     ),
+    "2,500 pages of 2 KB, each with a URL of 60 KB": lambda: b"".join(
+        _store(_response((b"<", 2001), path=b"u" * 60_000 + "\U0001f4a9".encode())) for _ in range(2500)
+    ),
     "250,000 links, each with a base of 60 KB": lambda: _store(
         _response(_numbered(b"<a href=%d>", 250_000), path=b"u" * 60_000 + b"/")
     ),

@@ -171,6 +171,15 @@ def test_captures_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert pushed.urls[-1] == "5"
 
 
+def test_urls_of_pages_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand pages of 2 KB, each with a URL of 64 KiB, are four megabytes of documents, and 131 of URLs."""
+    monkeypatch.setattr(capture_window, "MAX_CAPTURE_BYTES", 10_000)
+    pushed = _Pushed()
+    pushed.push(*(_page("u" * 3000, 10) for _ in range(7)))
+    pushed.finish()
+    assert pushed.parser.batches == [[10] * 3, [10] * 3, [10]]
+
+
 def test_what_takes_too_long_here_is_too_slow() -> None:
     verdicts = iter([False, True])
     window = CaptureWindow(_Parser(), LinkSelection(), RecordLimits(), lambda: next(verdicts))

@@ -1,8 +1,15 @@
 """Large HTML pages in a process of their own: the links they have in this one, whichever of a batch ends it."""
 
+import fcntl
+import io
 import os
 import signal
+import struct
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +17,7 @@ from beam_pipelines import html_process
 from beam_pipelines.capture import NotAPage
 from beam_pipelines.html_links import html_links
 from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlParser, is_small
-from beam_pipelines.html_worker import HtmlLinks
+from beam_pipelines.html_worker import HtmlLinks, read_answer
 from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import many_attributes, open_formatting, page
 from webgraph.link_selection import LinkSelection
@@ -102,6 +109,121 @@ def test_a_process_that_was_killed_between_batches_costs_no_page(parser: Bounded
     os.kill(parser._child.pid, signal.SIGKILL)
     assert list(parser.links(_documents(["other", "good"]), _DEFAULT)) == _in_process(["other", "good"])
     assert len(starts) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0" * 15,
+        struct.pack("<QQ", 0, 5) + b"/a\0b",
+        struct.pack("<QQ", 0, 1 << 63),
+        struct.pack("<QQ", 0, 1 << 40) + b"x",
+        struct.pack("<QQ", 0, 4) + b"\xff\xfe\xc0\x80",
+    ],
+)
+def test_what_is_no_answer(answer: bytes) -> None:
+    """A process that a page has taken over, or that was killed while it wrote, ends no more than its page."""
+    assert read_answer(io.BytesIO(answer), 1 << 31) is None
+
+
+def test_a_process_that_talks_nonsense_is_replaced(
+    parser: BoundedHtmlParser, starts: list[None], tmp_path: Path
+) -> None:
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    child = parser._child
+    assert child is not None and child.stdout is not None
+    nonsense = tmp_path / "nonsense"
+    nonsense.write_bytes(b"\xff" * 1000)
+    with nonsense.open("rb") as content, child.stdout:
+        child.stdout = content
+        assert list(parser.links(_documents(["other", "good"]), _DEFAULT)) == _in_process(["other", "good"])
+    assert len(starts) == 2
+
+
+def test_pipes_stay_small_where_the_system_says_so(parser: BoundedHtmlParser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does to 32 processes of a user who is not root (pipe-user-pages-soft)."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    names = ["good", "long", "other", "long"]
+    assert list(parser.links(_documents(names), _DEFAULT)) == _in_process(names)
+
+
+def test_modules_are_not_looked_for_in_the_working_folder(
+    parser: BoundedHtmlParser, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who gives away a folder may have put them there."""
+    Path(tmp_path, "resource.py").write_text("open('was-run', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    assert not Path("was-run").exists()
+
+
+@pytest.mark.parametrize(("executable", "error"), [("/bin/false", RuntimeError), ("/no/such/python", OSError)])
+def test_a_process_that_does_not_start_is_no_pages_fault(
+    parser: BoundedHtmlParser, monkeypatch: pytest.MonkeyPatch, executable: str, error: type[Exception]
+) -> None:
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    parser._end()
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", executable)
+        with pytest.raises(error, match=executable):
+            list(parser.links(_documents(["good"]), _DEFAULT))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+
+
+def test_descriptors_and_processes_do_not_add_up(parser: BoundedHtmlParser) -> None:
+    list(parser.links(_documents(["good"]), _DEFAULT))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        list(parser.links(_documents(["good", "costly", "slow", "good"]), _DEFAULT))
+    assert len(os.listdir("/proc/self/fd")) == before
+    parser.close()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
+    """Whatever ends that one, and in the middle of a batch: it is not told."""
+    program = """
+import sys
+from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.record_limits import RecordLimits
+from webgraph.link_selection import LinkSelection
+parser = BoundedHtmlParser(RecordLimits())
+page = (b"<a href=/%s>" % (b"u" * 1000)) * 3000
+for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
+    print(parser._child.pid, flush=True)
+    sys.stdin.read()
+"""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        command = [sys.executable, "-c", program]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as asking:
+            assert asking.stdout is not None
+            worker = int(asking.stdout.readline())
+            asking.send_signal(number)
+            assert asking.wait() == -number
+        deadline = time.monotonic() + 30
+        while Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_a_group_is_left_to_the_one_that_asks(
+    parser: BoundedHtmlParser, starts: list[None], number: signal.Signals
+) -> None:
+    """Else the page under way would be counted as too costly, should the other get the signal a little later."""
+    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    assert parser._child is not None
+    os.kill(parser._child.pid, number)
+    assert list(parser.links(_documents(["other"]), _DEFAULT)) == _in_process(["other"])
+    assert len(starts) == 1
 
 
 def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) -> None:

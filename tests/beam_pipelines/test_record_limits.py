@@ -83,6 +83,10 @@ _HIT: dict[str, tuple[bytes, str]] = {
         "links_over_limit",
     ),
     "host": (_html(page(["//" + "\u00e4" * 1000 + ".de/", "/" + "\u00e4" * 998])), "links_url_too_long"),
+    "host of a WAT": (  # NUL is read as U+FFFD
+        wat_bytes(wat_value("http://a.de/", links_at("A@/href", "//" + "\0" * 1000 + ".de/"))),
+        "links_url_too_long",
+    ),
     "page url": (page_record("http://a.de/" + "u" * 1000, []), "records_page_url_too_long"),
     "base url": (_html(b"<base href='/%s'>" % (b"u" * 1000)), "records_base_url_too_long"),
     "encodings": (
