@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from alx_solver.collective_bytes import collective_bytes
+from alx_solver.linear_solvers import MatrixFreeCg
 from alx_solver.options import BatchOptions, ExchangeOptions, Precision, SolverOptions
 from alx_solver.planner import PROFILES, PlanOptions, plan_matrix, plan_shape
-from alx_solver.planner.costs import roofline_seconds, solver_work
+from alx_solver.planner.costs import peak_costs, roofline_seconds, solver_work
 from alx_solver.planner.memory import arguments, workspace
 from alx_solver.planner.shape_load import ProblemShape, distinct
 from tests.alx_solver.problems import DIM, make_trainer
@@ -95,6 +96,32 @@ def test_the_roofline_is_entries_times_bytes_by_bandwidth():
     assert flops == pytest.approx((10**9 / 4 * 14 * 64 + 501 * 2 * 64**2) / 67e12, rel=1e-6)
 
 
+def test_a_kernel_reads_each_embedding_and_id_once():
+    solver = MatrixFreeCg(3, None, 1)
+    by_kernel, by_xla = (
+        peak_costs(PROFILES["h200"], dataclasses.replace(solver, kernel=kernel), 128, 2, 8)
+        for kernel in ("pallas", "xla")
+    )
+    assert by_kernel.entry == pytest.approx((128 * 2 + 4) / (0.5 * 4.8e12))
+    assert by_kernel.plain_entry == by_xla.entry > 15 * by_kernel.entry  # 2 + 4 + 7 x 4 bytes a number
+    assert by_kernel.cut_entry == by_xla.cut_entry  # only on CPUs do kernels take cut rows
+    assert by_kernel.row < by_xla.row
+
+
+def test_what_does_not_fit_the_kernel_is_planned_for_xla():
+    matrix = matrix_with_neighbours(4000, 3500)
+    on_gpu = dataclasses.replace(options(1, ExchangeOptions()), device=PROFILES["h200"])
+    assert plan_matrix(matrix, "made", on_gpu).to_json()["kernel"] == "pallas"
+    wide = dataclasses.replace(on_gpu, dim=1024, batches=BatchOptions(widths=(16, 48), cut_width=32))
+    for narrow_plan, wide_plan in zip(
+        plan_matrix(matrix, "made", on_gpu).loads, plan_matrix(matrix, "made", wide).loads, strict=True
+    ):
+        assert narrow_plan.plain_entries == 0 < wide_plan.plain_entries < wide_plan.entries
+        assert wide_plan.by_xla
+    plain = dataclasses.replace(on_gpu, solver=SolverOptions(kernel="xla"))
+    assert all(load.by_xla and load.tiles > 100 for load in plan_matrix(matrix, "made", plain).loads)
+
+
 def test_a_shape_that_does_not_fit_fits_on_more_devices():
     shape = ProblemShape(name="made", rows=10**8, cols=10**8, entries=10**10)
     needed = []
@@ -143,5 +170,7 @@ def test_words_for_what_cannot_be_planned():
         plan_shape(shape, dataclasses.replace(base, solver=SolverOptions(tolerance=1e-3)))
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         PlanOptions(device=PROFILES["h200"], count=0)
+    with pytest.raises(ValueError, match="platform of device 'h200' must be one of cpu, gpu, tpu, got 'fpga'"):
+        dataclasses.replace(PROFILES["h200"], platform="fpga")
     with pytest.raises(ValueError, match="remote_share of 'made' must be in"):
         ProblemShape(name="made", rows=1, cols=1, entries=1, remote_share=2.0)
