@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 from rich.console import Console
 
 from alx_solver.bench.files import Draw, write_figures
@@ -16,10 +15,9 @@ from alx_solver.bench.scaling import ScalingOptions, bench_scaling, draw_scaling
 from alx_solver.bench.solvers import bench_solvers, draw_solvers
 from alx_solver.cli_commands import choose_devices
 from alx_solver.datasets import LinkDataset, load_dataset
-from alx_solver.linear_solvers import make_linear_solver
-from alx_solver.options import BatchOptions, Hyperparameters, Precision, SolverOptions
-from alx_solver.planner import PlanOptions
-from alx_solver.planner.measured_costs import measure_costs
+from alx_solver.options import Hyperparameters, Precision, SolverOptions
+from alx_solver.planner import PROFILES, PlanOptions
+from alx_solver.planner.measured_costs import measured_here
 from alx_solver.report import print_dataset, print_files, print_rows, print_seconds_table
 from webgraph.split import SplitOptions
 
@@ -98,12 +96,8 @@ def _scaling(datasets: list[LinkDataset], arguments: argparse.Namespace, console
     devices, model = choose_devices(arguments), _model(arguments)
     solver = SolverOptions(linear_solver="matrix_free_cg", cg_steps=arguments.cg_steps)
     precision = Precision(table=arguments.table_dtype)
-    linear_solver = make_linear_solver(
-        solver.linear_solver, steps=solver.cg_steps, tolerance=None, max_steps=1, subspace_block=1
-    )
-    costs, profile = measure_costs(devices, linear_solver, model.dim, jnp.dtype(precision.table))
-    planned = PlanOptions(
-        device=profile, dim=model.dim, solver=solver, precision=precision, costs=costs, batches=BatchOptions()
+    planned = measured_here(
+        PlanOptions(device=PROFILES["h200"], dim=model.dim, solver=solver, precision=precision), devices
     )
     options = ScalingOptions(
         counts=tuple(arguments.counts), exchanges=tuple(arguments.exchanges), repeats=arguments.repeats

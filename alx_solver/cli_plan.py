@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from rich.console import Console
 
 from alx_solver.datasets import load_dataset
-from alx_solver.options import BatchOptions, ExchangeOptions, Precision, SolverOptions
+from alx_solver.options import ExchangeOptions, Precision, SolverOptions
 from alx_solver.planner import PROFILES, PlanOptions, TrainingPlan, plan_matrix, plan_shape
 from alx_solver.planner.device_profile import read_profile
-from alx_solver.planner.measured_costs import measure_costs
+from alx_solver.planner.measured_costs import measured_here
 from alx_solver.planner.plan_report import print_plan
 from alx_solver.planner.published_shapes import published_shape
 from alx_solver.planner.shape_load import ProblemShape
@@ -111,10 +110,7 @@ def _measured(options: PlanOptions) -> PlanOptions:
     on_cpu = devices[0].platform == "cpu"
     most = max(1, len(devices) // 2) if on_cpu else len(devices)  # `use_host_devices` makes twice as many as cores
     used = devices[: min(options.count, most)]
-    costs, profile = measure_costs(
-        used, options.linear_solver, options.dim, jnp.dtype(options.precision.table), memory_bytes=_memory(used)
-    )
-    return dataclasses.replace(options, device=profile, costs=costs, batches=BatchOptions())
+    return measured_here(options, used, memory_bytes=_memory(used))
 
 
 def _memory(devices: list[jax.Device]) -> float:

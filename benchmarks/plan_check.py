@@ -4,9 +4,9 @@
 
 One process has one number of devices; run it once for each, results are merged. Memory and bytes are those of the
 compiled half-steps: the compiler's own account (arguments, workspace) and the collectives in their text. Seconds are
-processor seconds a device, since the machine is shared: the least of the epochs after two that are not counted, on as
-many devices as there are cores at most. The costs that predictions rest on are measured by the same clock in the same
-run, before and between the epochs, the lesser of each. Float32 tables; bfloat16 with `--table-dtype`.
+wall seconds on as many devices as there are cores at most, for a machine that does nothing else: the median epoch; and
+the costs that predictions rest on, measured in turns with the epochs, the median of each. Processor seconds are given
+too. Float32 tables; bfloat16 with `--table-dtype`.
 """
 
 import argparse
@@ -24,7 +24,6 @@ os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={2 * int(_GIV
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from alx_solver.als import AlsTrainer  # noqa: E402
@@ -33,15 +32,15 @@ from alx_solver.csr import CsrMatrix  # noqa: E402
 from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision  # noqa: E402
 from alx_solver.planner import PROFILES, PlanOptions, TrainingPlan, plan_matrix, plan_shape  # noqa: E402
 from alx_solver.planner.costs import HalfStepCosts  # noqa: E402
-from alx_solver.planner.device_profile import DeviceProfile  # noqa: E402
-from alx_solver.planner.measured_costs import measure_costs  # noqa: E402
+from alx_solver.planner.measured_costs import measured_here  # noqa: E402
 from alx_solver.planner.memory import arguments as predicted_arguments  # noqa: E402
 from alx_solver.planner.memory import workspace as predicted_workspace  # noqa: E402
 from alx_solver.planner.shape_load import ProblemShape  # noqa: E402
 from benchmarks.environment import environment  # noqa: E402
 from benchmarks.graph_argument import read_graph  # noqa: E402
 
-REPEATS = 7
+ROUNDS = 3
+EPOCHS = 5  # in a round, after one that is not counted
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 DEVICES = int(_GIVEN)
 
@@ -65,6 +64,7 @@ def check_memory(plan: TrainingPlan, programs: list[Any]) -> list[dict[str, floa
     found = []
     for load, program in zip(plan.loads, programs, strict=True):
         analysis = program.memory_analysis()
+        # The compiler does not count what a program does not read: segment ids, of the native kernel.
         predicted = predicted_arguments(load, plan.options.numbers) + predicted_workspace(load, plan.options.numbers)
         measured = analysis.argument_size_in_bytes + analysis.temp_size_in_bytes
         found.append(
@@ -89,7 +89,7 @@ def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[tuple[float,
     state = trainer.init()
     row_table, col_table = state.row_table, state.col_table
     taken = []
-    for _ in range(REPEATS + 2):
+    for _ in range(EPOCHS + 1):
         started = processor_seconds(), time.perf_counter()
         for index, side in enumerate((trainer.row_side, trainer.col_side)):
             arguments = (side.batches, side.exchange_arrays, side.rule)
@@ -99,59 +99,47 @@ def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[tuple[float,
                 col_table = programs[1](col_table, row_table, *arguments)
         jax.block_until_ready(col_table)
         taken.append((processor_seconds() - started[0], time.perf_counter() - started[1]))
-    return taken[2:]
+    return taken[1:]
 
 
 def check_seconds(
     matrix: CsrMatrix, name: str, base: PlanOptions, trainer: AlsTrainer, programs: list[Any]
 ) -> dict[str, Any]:
-    """Predicted from costs measured before and after the epochs, the lesser of each; beside the least epoch.
-
-    Both in processor seconds a device: other programs use the cores too, and add less to these than to wall seconds.
-    """
-
-    def measured() -> tuple[HalfStepCosts, DeviceProfile]:
-        devices = jax.devices()[:DEVICES]
-        dtype = jnp.dtype(base.precision.table)
-        return measure_costs(devices, base.linear_solver, base.dim, dtype, clock=processor_seconds)
-
-    (before, profile), taken = measured(), epoch_seconds(trainer, programs)
-    after, _ = measured()
-    taken += epoch_seconds(trainer, programs)
-    costs, processor = lesser(before, after), [each for each, _ in taken]
-    plan = plan_matrix(matrix, name, dataclasses.replace(base, costs=costs, device=profile))
+    """Predicted from the medians of costs that are measured in turns with the epochs; beside the median epoch."""
+    measured, taken = [], []
+    for _ in range(ROUNDS):
+        measured.append(measured_here(base, jax.devices()[:DEVICES]))
+        taken += epoch_seconds(trainer, programs)
+    costs, wall = median_costs([each.costs for each in measured if each.costs]), [each for _, each in taken]
+    plan = plan_matrix(matrix, name, dataclasses.replace(measured[0], costs=costs))
     return {
         "predicted": plan.total_seconds,
         "parts": plan.seconds,
-        "least": min(processor),
-        "median": statistics.median(processor),
-        "all": processor,
-        "wall": [wall for _, wall in taken],
-        "ratio": plan.total_seconds / min(processor),
-        "ratio_to_median": plan.total_seconds / statistics.median(processor),
+        "least": min(wall),
+        "median": statistics.median(wall),
+        "all": wall,
+        "processor_a_device": [each for each, _ in taken],
+        "ratio": plan.total_seconds / statistics.median(wall),
+        "ratio_to_least": plan.total_seconds / min(wall),
         "roofline": plan.roofline,
-        "roofline_fraction": plan.roofline_total / min(processor),
+        "roofline_fraction": plan.roofline_total / statistics.median(wall),
         "costs": dataclasses.asdict(costs),
     }
 
 
-def lesser(one: HalfStepCosts, other: HalfStepCosts) -> HalfStepCosts:
-    """The lesser of each cost, and the greater bandwidth."""
-    fields = {
-        name: min(getattr(one, name), getattr(other, name))
-        for name in ("entry", "cut_entry", "row", "gramian_row", "tile")
-    }
-    pairs = zip(one.gather, other.gather, strict=True)
-    gather = tuple((least, min(seconds, others)) for (least, seconds), (_, others) in pairs)
-    return HalfStepCosts(
-        **fields, gather=gather, exchange_bandwidth=max(one.exchange_bandwidth, other.exchange_bandwidth)
-    )
+def median_costs(measured: list[HalfStepCosts]) -> HalfStepCosts:
+    """The median of each."""
+    names = [field.name for field in dataclasses.fields(HalfStepCosts) if field.name != "gather"]
+    medians = {name: statistics.median(getattr(costs, name) for costs in measured) for name in names}
+    steps = zip(*(costs.gather for costs in measured), strict=True)
+    gather = tuple((step[0][0], statistics.median(seconds for _, seconds in step)) for step in steps)
+    return HalfStepCosts(**medians, gather=gather)
 
 
 def check(matrix: CsrMatrix, name: str, dim: int, table: str) -> dict[str, Any]:
     """One graph at one width of embeddings."""
     base = PlanOptions(
-        device=dataclasses.replace(PROFILES["h200"], promotes_bfloat16=True),  # as XLA:CPU does
+        device=dataclasses.replace(PROFILES["h200"], platform="cpu"),
         count=DEVICES,
         dim=dim,
         precision=Precision(table=table),

@@ -104,7 +104,7 @@ def _entry(
     first = options.exchanges[0]
     measured = None
     if count <= len(devices):
-        measured = _epoch_seconds(matrix, hyperparameters, first, options.repeats, devices[:count])
+        measured = _epoch_seconds(matrix, hyperparameters, planned, first, options.repeats, devices[:count])
     return {
         "matrix": describe_matrix(matrix),
         "bytes": {exchange: plan.total_bytes for exchange, plan in plans.items()},
@@ -114,9 +114,21 @@ def _entry(
 
 
 def _epoch_seconds(
-    matrix: CsrMatrix, hyperparameters: Hyperparameters, exchange: str, repeats: int, devices: Sequence[jax.Device]
+    matrix: CsrMatrix,
+    hyperparameters: Hyperparameters,
+    planned: PlanOptions,
+    exchange: str,
+    repeats: int,
+    devices: Sequence[jax.Device],
 ) -> dict[str, Any]:
-    trainer = AlsTrainer(matrix, hyperparameters, devices=devices, exchange=ExchangeOptions(name=exchange))
+    trainer = AlsTrainer(
+        matrix,
+        hyperparameters,
+        solver=planned.solver,
+        precision=planned.precision,
+        devices=devices,
+        exchange=ExchangeOptions(name=exchange),
+    )
     state = trainer.epoch(trainer.init())
     seconds = []
     for _ in range(repeats):

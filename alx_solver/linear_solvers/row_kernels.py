@@ -81,5 +81,20 @@ def group_solver(solver: LinearSolver) -> TileSolver | None:
     return _native().solve_groups if isinstance(solver, MatrixFreeCg) and solver.kernel == "native" else None
 
 
+def kernel_of(solver: LinearSolver) -> str:
+    """ "xla" for solvers without kernels."""
+    return solver.kernel if isinstance(solver, MatrixFreeCg) and solver.tolerance is None else "xla"
+
+
+def reads_padding(solver: LinearSolver) -> bool:
+    """Whether padding is gathered and multiplied; `native` reads rows by their lengths."""
+    return kernel_of(solver) != "native"
+
+
+def kernel_bytes(solver: LinearSolver, longest_row: int, dim: int) -> int:
+    """What a kernel allocates itself, bounded, for rows of up to so many entries; in no account of the compiler."""
+    return _native().buffer_bytes(solver, longest_row, dim) if kernel_of(solver) == "native" else 0
+
+
 def _native() -> ModuleType:
     return importlib.import_module("alx_solver.linear_solvers.native.native_cg")  # needs Numba, which not everybody has

@@ -2,14 +2,16 @@
 `measured_costs.py`.
 
 The plain program gathers a tile's embeddings, writes them as float32, and reads them once for each pass of the
-solver. From peaks, all of that is taken to go through the device's memory, at its `efficiency`: a kernel that keeps
-the tile on the chip does better. The roofline is what no program beats: every entry's embedding read once a half-
-step.
+solver. From peaks, all of that is taken to go through the device's memory, at its `efficiency`. A kernel reads each
+embedding and its id once, and a row's start, and writes its solution; what it reads again, alpha H'H above all, is
+taken to come from a cache, for nothing. The roofline is what no program beats: every entry's embedding read once a
+half-step.
 """
 
 import dataclasses
 
 from alx_solver.linear_solvers import LU, QR, ConjugateGradient, LinearSolver, MatrixFreeCg, Subspace
+from alx_solver.linear_solvers.row_kernels import group_solver, kernel_of
 from alx_solver.planner.device_profile import DeviceProfile
 from alx_solver.planner.load import NUM_BINS, HalfStepLoad
 
@@ -37,7 +39,9 @@ class HalfStepCosts:
 
     Attributes:
         entry: of an entry of a whole row whose embedding is in a cache, or as near as the device has it.
+        plain_entry: likewise, where the row is too wide for the kernel.
         cut_entry: of an entry of a cut row, likewise.
+        summed_entry: of an entry of a summed row, likewise.
         gather: (bytes, seconds): what a gather costs more if so many bytes or more were touched since the last time;
             ascending.
         row: of a row that is solved.
@@ -47,7 +51,9 @@ class HalfStepCosts:
     """
 
     entry: float
+    plain_entry: float
     cut_entry: float
+    summed_entry: float
     gather: tuple[tuple[float, float], ...]
     row: float
     gramian_row: float
@@ -99,12 +105,18 @@ def peak_costs(
     """Costs from a device's published peaks and the share of them that it is taken to reach."""
     work, share = solver_work(solver, dim), profile.efficiency
     bandwidth, flops = share * profile.memory_bandwidth, share * profile.flops
-    gathered = dim * (itemsize + 4)
+    gathered, in_kernel = dim * (itemsize + 4), kernel_of(solver) != "xla"
+    least = max((dim * itemsize + 4) / bandwidth, work.entry_flops / flops)
+    plain = max((gathered + 4 * dim * work.entry_reads) / bandwidth, work.entry_flops / flops)
+    plain_cut = max(work.gathers * (gathered + 8 * dim) / bandwidth, work.entry_flops / flops)
+    vectors = 0 if in_kernel else 20  # of CG, each written to memory or read from it
     return HalfStepCosts(
-        entry=max((gathered + 4 * dim * work.entry_reads) / bandwidth, work.entry_flops / flops),
-        cut_entry=max(work.gathers * (gathered + 8 * dim) / bandwidth, work.entry_flops / flops),
+        entry=least if in_kernel else plain,
+        plain_entry=plain,
+        cut_entry=least if group_solver(solver) else plain_cut,
+        summed_entry=plain_cut,
         gather=(),
-        row=work.row_flops / flops + dim * (20 * 4 + 4 * itemsize) / bandwidth,
+        row=work.row_flops / flops + dim * (vectors * 4 + 4 * itemsize) / bandwidth,
         gramian_row=max(2 * dim**2 / flops, dim * itemsize / bandwidth),
         tile=profile.tile_seconds,
         exchange_bandwidth=share * profile.exchange_bandwidth(num_devices),
@@ -114,7 +126,10 @@ def peak_costs(
 def half_step_seconds(load: HalfStepLoad, costs: HalfStepCosts, dim: int, itemsize: int) -> dict[str, float]:
     """Seconds of a half-step by part, on the device that has most to do."""
     return {
-        "entries": load.entries * costs.entry + load.cut_entries * costs.cut_entry,
+        "entries": (load.entries - load.plain_entries) * costs.entry
+        + load.plain_entries * costs.plain_entry
+        + load.cut_entries * costs.cut_entry
+        + load.summed_entries * costs.summed_entry,
         "gathers beyond caches": costs.gather_seconds(load, dim * itemsize),
         "rows": load.slots * costs.row,
         "gramian": load.col_shard_rows * costs.gramian_row,

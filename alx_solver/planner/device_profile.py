@@ -14,6 +14,8 @@ from typing import Any
 
 _GIB = 2.0**30
 
+PLATFORMS = ("cpu", "gpu", "tpu")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceProfile:
@@ -30,10 +32,10 @@ class DeviceProfile:
         tile_seconds: what starting the kernels of a tile costs.
         tile_bytes: float32 embeddings of a tile.
         usable: share of the memory that a program may take.
-        promotes_bfloat16: whether programs gather from a float32 copy of bfloat16 tables, as XLA:CPU's do.
+        platform: one of `PLATFORMS`; which kernel solves rows follows from it (`linear_solvers/row_kernels.py`).
 
     Raises:
-        ValueError: a number that is not positive.
+        ValueError: a number that is not positive, or an unknown platform.
     """
 
     name: str
@@ -46,7 +48,7 @@ class DeviceProfile:
     tile_seconds: float = 0.0
     tile_bytes: int = 1 << 20
     usable: float = 0.9
-    promotes_bfloat16: bool = False
+    platform: str = "gpu"
 
     def __post_init__(self) -> None:
         for name in ("memory_bandwidth", "flops", "link_bandwidth", "efficiency", "tile_bytes", "usable"):
@@ -55,6 +57,10 @@ class DeviceProfile:
                 raise ValueError(f"{name} of device {self.name!r} must be positive, got {value}")
         if self.memory_bytes is not None and not self.memory_bytes > 0:
             raise ValueError(f"memory_bytes of device {self.name!r} must be positive, got {self.memory_bytes}")
+        if self.platform not in PLATFORMS:
+            raise ValueError(
+                f"platform of device {self.name!r} must be one of {', '.join(PLATFORMS)}, got {self.platform!r}"
+            )
         if self.torus_axes not in (0, 2, 3):
             raise ValueError(f"torus_axes of device {self.name!r} must be 0, 2 or 3, got {self.torus_axes}")
 
@@ -75,7 +81,7 @@ class DeviceProfile:
 
 
 _GPU: dict[str, Any] = {"tile_seconds": 240e-6, "tile_bytes": 32 << 20}
-_TPU: dict[str, Any] = {"tile_seconds": 60e-6, "tile_bytes": 4 << 20}
+_TPU: dict[str, Any] = {"tile_seconds": 60e-6, "tile_bytes": 4 << 20, "platform": "tpu"}
 
 PROFILES: dict[str, DeviceProfile] = {
     profile.name: profile

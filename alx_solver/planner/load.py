@@ -17,10 +17,14 @@ class HalfStepLoad:
         matrix_entries: of the whole matrix, without padding; what the roofline counts.
         shard_rows: rows of the table that is solved, on a device, padding included.
         col_shard_rows: the same of the other table.
-        entries: entries in tiles of whole rows that the device reads, padding included.
-        cut_entries: entries in tiles of cut rows and of summed rows; they are gathered anew at each use.
+        entries: entries in tiles of whole rows that the device reads, padding included where the kernel reads it.
+        plain_entries: of those, the ones in tiles too wide for the kernel, which XLA solves.
+        cut_entries: entries in tiles of cut rows that it reads, padding as above.
+        summed_entries: entries in tiles of summed rows, padding included; XLA gathers them anew at each use.
         slots: rows that the device solves, padding included.
-        tiles: tiles that the device solves.
+        tiles: tiles that the device starts one by one: all but those of a kernel that takes a width at once.
+        by_xla: whether XLA solves any of them, so that a tile's embeddings are in memory.
+        kernel_bytes: what a kernel allocates itself, at most.
         stored_slots: solutions that are put out before the table is written.
         batch_bytes: of the tiles on a device.
         exchange_array_bytes: of what the exchange needs to know, on a device.
@@ -29,7 +33,7 @@ class HalfStepLoad:
         num_stages: of the exchange.
         moved_bytes: bytes a device sends, by part, without gramians.
         footprints: accesses to embeddings by the number of distinct ones touched since the last access to the same:
-            bin b holds those of 2**(b - 1) to 2**b - 1. Sums to `entries` + `cut_entries`.
+            bin b holds those of 2**(b - 1) to 2**b - 1. Sums to `entries` + `cut_entries` + `summed_entries`.
     """
 
     exact: bool
@@ -37,9 +41,13 @@ class HalfStepLoad:
     shard_rows: int
     col_shard_rows: int
     entries: int
+    plain_entries: int
     cut_entries: int
+    summed_entries: int
     slots: int
     tiles: int
+    by_xla: bool
+    kernel_bytes: int
     stored_slots: int
     batch_bytes: int
     exchange_array_bytes: int

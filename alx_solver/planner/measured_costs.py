@@ -7,6 +7,8 @@ uniform from 0 to the table, so that between two sizes A < B with mean costs a a
 devices work at once, so that what they share is shared.
 """
 
+import dataclasses
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,17 +20,20 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int32
 
 from alx_solver.csr import CsrMatrix
+from alx_solver.dense_batching import WholeTiles
 from alx_solver.exchange import make_exchange
 from alx_solver.exchange.moves import gather_table
 from alx_solver.gramian import sharded_gramian
 from alx_solver.half_step import gather_rows
 from alx_solver.initialization import initial_table
 from alx_solver.linear_solvers import LinearSolver
+from alx_solver.linear_solvers.row_kernels import kernel_of, tile_solver, with_kernel
 from alx_solver.mesh import REPLICATED, SHARDED, make_mesh, put_sharded
 from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters
 from alx_solver.ownership import RowRanges
 from alx_solver.planner.costs import HalfStepCosts
 from alx_solver.planner.device_profile import DeviceProfile
+from alx_solver.planner.training_plan import PlanOptions
 from alx_solver.regularization import RegularizationRule
 from alx_solver.side import TILE_NUMBERS, make_side
 
@@ -58,7 +63,7 @@ def measure_costs(
 
     Args:
         devices: that work at once.
-        solver: of the linear systems.
+        solver: of the linear systems, with the kernel that training will have.
         dim: width of an embedding.
         dtype: of the tables.
         precision: of matrix products.
@@ -69,7 +74,7 @@ def measure_costs(
 
     full = max(64, TILE_NUMBERS // dim)
 
-    def seconds(width: int, whole: int, tile_entries: int = full) -> float:
+    def seconds(width: int, whole: int, tile_entries: int = full, solver: LinearSolver = solver) -> float:
         batches = BatchOptions(widths=(whole,), tile_entries=tile_entries)
         return _half_step_seconds(mesh, solver, dim, dtype, precision, width, batches, clock) / _ENTRIES
 
@@ -77,10 +82,17 @@ def measure_costs(
     tile = max(0.0, (small - long) / (1 / max(64, full // 16) - 1 / full)) if full > 64 else 0.0
     long, short, cut = (max(0.0, mean - tile / full) for mean in (long, short, cut))
     row = max(0.0, (short - long) / (1 / 16 - 1 / 64))
+    entry, cut_entry = max(0.0, long - row / 64), max(0.0, cut - row / 256)
+    plain_entry, summed_entry = entry, cut_entry
+    if kernel_of(solver) != "xla":  # what a kernel leaves to XLA
+        plain = with_kernel(solver, "xla", devices[0].platform)
+        plain_entry, summed_entry = seconds(64, 64, solver=plain), seconds(256, 16, solver=plain)
     costs = HalfStepCosts(
-        entry=max(0.0, long - row / 64),
-        cut_entry=max(0.0, cut - row / 256),
-        gather=_gather_costs(mesh, dim, dtype, clock),
+        entry=entry,
+        plain_entry=plain_entry,
+        cut_entry=cut_entry,
+        summed_entry=summed_entry,
+        gather=_gather_costs(mesh, solver, dim, dtype, clock),
         row=row,
         gramian_row=_gramian_seconds(mesh, dim, dtype, precision, clock),
         tile=tile,
@@ -93,9 +105,28 @@ def measure_costs(
         flops=2 * dim**2 / costs.gramian_row,
         link_bandwidth=min(costs.exchange_bandwidth, 1e15),
         efficiency=1.0,
-        promotes_bfloat16=devices[0].platform == "cpu",
+        platform=devices[0].platform,
     )
     return costs, profile
+
+
+def measured_here(
+    options: PlanOptions,
+    devices: Sequence[jax.Device],
+    memory_bytes: float | None = None,
+    clock: Clock = time.perf_counter,
+) -> PlanOptions:
+    """The options with costs and profile of the devices that are here, and the tiles that training takes."""
+    here = dataclasses.replace(
+        options,
+        device=dataclasses.replace(options.device, platform=devices[0].platform),
+        batches=options.batches or BatchOptions(),
+    )
+    dtype = jnp.dtype(options.precision.table)
+    costs, profile = measure_costs(
+        devices, here.linear_solver, options.dim, dtype, memory_bytes=memory_bytes, clock=clock
+    )
+    return dataclasses.replace(here, device=profile, costs=costs)
 
 
 def _half_step_seconds(
@@ -140,16 +171,30 @@ def _half_step_seconds(
         state = side.solve(state, table)
         return state
 
-    return _least_seconds(run, clock)
+    return _median_seconds(run, clock)
 
 
-def _gather_costs(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> tuple[tuple[float, float], ...]:
-    """What a gather costs more than from the smallest table, by bytes touched."""
-    tile = max(1, TILE_NUMBERS // dim)
+def _gather_costs(
+    mesh: Mesh, solver: LinearSolver, dim: int, dtype: jnp.dtype, clock: Clock
+) -> tuple[tuple[float, float], ...]:
+    """What a gather costs more than from the smallest table, by bytes touched.
+
+    A kernel's gathers are timed in whole solves, because the processor computes meanwhile.
+    """
+    width = 64
+    tile = max(width, TILE_NUMBERS // dim) // width * width
+    solve_tiles = tile_solver(solver, width, dim)
     rng = np.random.default_rng(0)
 
-    def gather(table: Float[Array, "rows dim"], ids: Int32[Array, "tiles entries"]) -> Float[Array, " tiles"]:
-        return jax.lax.map(lambda each: gather_rows(table, each).max(), ids)
+    def gather(table: Float[Array, "rows dim"], ids: Int32[Array, "tiles entries"]) -> Array:
+        if solve_tiles is None:
+            return jax.lax.map(lambda each: gather_rows(table, each).max(), ids)
+        rows = jnp.zeros((len(ids), tile // width), jnp.int32)
+        bounds = jnp.array([0, len(ids)], jnp.int32)
+        tiles = WholeTiles(ids.reshape(*rows.shape, width), None, rows, rows + width, bounds)
+        solved, zero = jnp.zeros((*rows.shape, dim), table.dtype), jnp.zeros((1, dim), table.dtype)
+        background, ridge = jnp.eye(dim), jnp.ones(rows.shape)
+        return solve_tiles(solver, tiles, bounds, zero, table, background, ridge, solved)
 
     run = jax.jit(jax.shard_map(gather, mesh=mesh, in_specs=(SHARDED, SHARDED), out_specs=SHARDED, check_vma=False))
     costs: list[tuple[float, float]] = []
@@ -158,7 +203,7 @@ def _gather_costs(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> tuple
         rows = table_bytes // (dim * dtype.itemsize)
         ids = rng.integers(0, rows, (mesh.size * (_ENTRIES // tile), tile), dtype=np.int32)
         table, places = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype)), put_sharded(mesh, ids)
-        mean = _least_seconds(lambda table=table, places=places: run(table, places), clock) / _ENTRIES  # type: ignore[misc]
+        mean = _median_seconds(lambda table=table, places=places: run(table, places), clock) / _ENTRIES  # type: ignore[misc]
         costs.append((float(size), (table_bytes * mean - total) / (table_bytes - size)))
         size, total = table_bytes, table_bytes * mean
     nearest = costs[0][1]
@@ -178,7 +223,7 @@ def _copy_bandwidth(mesh: Mesh, dim: int, clock: Clock) -> float:
         state = run(state)
         return state
 
-    return 2 * 4 * rows * dim / _least_seconds(copy, clock)
+    return 2 * 4 * rows * dim / _median_seconds(copy, clock)
 
 
 def _gramian_seconds(mesh: Mesh, dim: int, dtype: jnp.dtype, precision: jax.lax.Precision, clock: Clock) -> float:
@@ -189,7 +234,7 @@ def _gramian_seconds(mesh: Mesh, dim: int, dtype: jnp.dtype, precision: jax.lax.
         )
     )
     table = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype))
-    return _least_seconds(lambda: run(table), clock) / rows
+    return _median_seconds(lambda: run(table), clock) / rows
 
 
 def _move_bandwidth(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> float:
@@ -198,10 +243,10 @@ def _move_bandwidth(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> flo
     rows = (1 << 24) // (dim * dtype.itemsize)
     run = jax.jit(jax.shard_map(gather_table, mesh=mesh, in_specs=SHARDED, out_specs=SHARDED, check_vma=False))
     table = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype))
-    return (mesh.size - 1) * rows * dim * dtype.itemsize / _least_seconds(lambda: run(table), clock)
+    return (mesh.size - 1) * rows * dim * dtype.itemsize / _median_seconds(lambda: run(table), clock)
 
 
-def _least_seconds(run: Callable[[], Any], clock: Clock) -> float:
+def _median_seconds(run: Callable[[], Any], clock: Clock) -> float:
     jax.block_until_ready(run())
     jax.block_until_ready(run())
     taken = []
@@ -209,4 +254,4 @@ def _least_seconds(run: Callable[[], Any], clock: Clock) -> float:
         started = clock()
         jax.block_until_ready(run())
         taken.append(clock() - started)
-    return min(taken)  # other programs only add
+    return statistics.median(taken)

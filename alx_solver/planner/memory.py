@@ -2,7 +2,8 @@
 
 A half-step's workspace is the largest of three moments (`half_step.py`): the columns' embeddings have come and are put
 together; tiles are solved from them; all solutions are put in one array and the table is written by one gather from it.
-The place for solutions is there from the start.
+The place for solutions is there from the start. Where a kernel solves all rows there is no tile of embeddings, and no
+float32 copy of a table; what the kernel allocates itself is in no account of the compiler, and bounded.
 The tests and `benchmarks/plan_check.py` compare it with the compiler's own account.
 """
 
@@ -23,7 +24,7 @@ class DeviceMemory:
         tables: the two shards.
         batches: tiles of both half-steps, with what the exchange needs to know.
         others: lambda of each row, for the objective.
-        workspace: of the half-step that needs most.
+        workspace: of the half-step that needs most, what a kernel allocates included.
     """
 
     tables: int
@@ -48,7 +49,7 @@ class NumberFormat:
     Attributes:
         dim: width d of an embedding.
         itemsize: bytes of a number of the tables.
-        promoted: whether the backend keeps a float32 copy of bfloat16 tables that it gathers from, as XLA:CPU does.
+        promoted: whether XLA keeps a float32 copy of bfloat16 tables that it gathers from, as on CPUs.
         tile_bytes: float32 embeddings of a tile.
     """
 
@@ -59,16 +60,24 @@ class NumberFormat:
 
 
 def workspace(load: HalfStepLoad, numbers: NumberFormat) -> int:
-    """Bytes of a half-step beyond its arguments, on a device; its result takes the place of the table it solves."""
+    """Bytes of a half-step beyond its arguments, on a device, by the compiler's account.
+
+    The result takes the place of the table that is solved; what a kernel allocates itself is not among them.
+    """
     row = numbers.dim * numbers.itemsize
-    gathered_row = 4 * numbers.dim if numbers.promoted else row
+    promoted = numbers.promoted and load.by_xla
+    gathered_row = 4 * numbers.dim if promoted else row
     collected, received = load.collected_rows * gathered_row, load.received_rows * gathered_row
-    solutions, tile = load.stored_slots * row, int(_TILE_SHARE * numbers.tile_bytes)
+    solutions, tile = load.stored_slots * row, int(_TILE_SHARE * numbers.tile_bytes) if load.by_xla else 0
     converted = (load.shard_rows + (0 if load.collected_rows else load.col_shard_rows)) * gathered_row
     coming = collected + solutions + (received if "table" not in load.moved_bytes else 0)
     copies = 2 if load.num_stages > 1 else 1  # the loop over stages keeps the next stage's beside this one's
-    solving = copies * collected + solutions + tile + (converted if numbers.promoted else 0)
-    return max(coming, solving, 2 * solutions)
+    solving = copies * collected + solutions + tile + (converted if promoted else 0)
+    if load.kernel_bytes or not load.by_xla:  # a kernel takes lambda of all slots at once
+        coming, solving = coming + 4 * load.stored_slots, solving + 4 * load.stored_slots
+    # The gramian is of a float32 copy of a bfloat16 shard.
+    gramian = 4 * numbers.dim * load.col_shard_rows if numbers.promoted else 0
+    return max(coming, solving, 2 * solutions + gramian)
 
 
 def arguments(load: HalfStepLoad, numbers: NumberFormat) -> int:
@@ -84,11 +93,10 @@ def device_memory(loads: tuple[HalfStepLoad, HalfStepLoad], numbers: NumberForma
         loads: of the two half-steps, rows first.
         numbers: how embeddings are stored.
     """
-    rows, cols = loads
-    shards = rows.shard_rows + rows.col_shard_rows
+    shards = loads[0].shard_rows + loads[0].col_shard_rows
     return DeviceMemory(
         tables=shards * numbers.dim * numbers.itemsize,
         batches=sum(load.batch_bytes + load.exchange_array_bytes for load in loads),
         others=4 * shards,
-        workspace=max(workspace(rows, numbers), workspace(cols, numbers)),
+        workspace=max(workspace(load, numbers) + load.kernel_bytes for load in loads),
     )

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from alx_solver.linear_solvers.row_kernels import kernel_of
 from alx_solver.planner.training_plan import TrainingPlan
 
 
@@ -14,7 +15,7 @@ def print_plan(console: Console, plan: TrainingPlan) -> None:
     _line(
         console,
         f"{options.count} x {device.name}, d = {options.dim}, {options.precision.table} tables, "
-        f"{options.solver.linear_solver}, {exchange_of(plan)}",
+        f"{options.solver.linear_solver} (kernel {kernel_of(options.linear_solver)}), {exchange_of(plan)}",
     )
     shown = Table(show_header=True)
     shown.add_column("a device")

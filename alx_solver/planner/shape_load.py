@@ -12,11 +12,14 @@ local (`remote_share` well under (M - 1) / M, which is the default). So bytes ar
 import dataclasses
 import math
 
+from alx_solver.linear_solvers import LinearSolver
+from alx_solver.linear_solvers.row_kernels import kernel_bytes, kernel_of, reads_padding
 from alx_solver.planner.load import HalfStepLoad
 from alx_solver.planner.reuse import uniform_footprints
 
 PADDING = 1.1
-"""Entries of all tiles by those of the matrix: what `widths.py` reaches on graphs with rows of up to 1024 entries."""
+"""Entries of all tiles by those of the matrix: what `widths.py` reaches on graphs with rows of up to 1024 entries. A
+kernel that goes by the rows' lengths does not read the padding, but has it in memory."""
 
 SLOTS = 1.02
 SCHEDULE = 1.02
@@ -64,7 +67,14 @@ def distinct(columns: float, entries: float) -> float:
 
 
 def shape_loads(
-    shape: ProblemShape, num_devices: int, *, embedding_bytes: int, tile_entries: int, exchange: str
+    shape: ProblemShape,
+    num_devices: int,
+    *,
+    embedding_bytes: int,
+    tile_entries: int,
+    exchange: str,
+    solver: LinearSolver,
+    dim: int,
 ) -> list[HalfStepLoad]:
     """The loads of the half-step that solves the rows, one for each way of exchange that `exchange` may take.
 
@@ -74,6 +84,8 @@ def shape_loads(
         embedding_bytes: of one embedding as it is stored.
         tile_entries: entries of a tile.
         exchange: "table", "routed" (whole or in stages), or "auto" (either).
+        solver: of the linear systems, with its kernel; all rows are taken to fit it.
+        dim: width of an embedding.
 
     Raises:
         ValueError: another exchange: its bytes follow from the rows, which a shape has not.
@@ -81,13 +93,14 @@ def shape_loads(
     if exchange not in ("auto", "table", "routed"):
         raise ValueError(f"exchange {exchange!r} is not modelled for a shape; give auto, table or routed, or a matrix")
     if num_devices == 1:
-        return [_load(shape, 1, embedding_bytes, tile_entries, 0.0, None)]
+        return [_load(shape, 1, embedding_bytes, tile_entries, (solver, dim), 0.0, None)]
     stages = [] if exchange == "table" else list(_STAGES)
-    loads = [_load(shape, num_devices, embedding_bytes, tile_entries, 0.0, None)] if exchange != "routed" else []
+    loads = []
+    if exchange != "routed":
+        loads.append(_load(shape, num_devices, embedding_bytes, tile_entries, (solver, dim), 0.0, None))
     for number in stages:
-        loads.append(
-            _load(shape, num_devices, embedding_bytes, tile_entries, _remote(shape, num_devices, number), number)
-        )
+        remote = _remote(shape, num_devices, number)
+        loads.append(_load(shape, num_devices, embedding_bytes, tile_entries, (solver, dim), remote, number))
     return loads
 
 
@@ -99,11 +112,19 @@ def _remote(shape: ProblemShape, num_devices: int, num_stages: int) -> float:
 
 
 def _load(
-    shape: ProblemShape, size: int, embedding_bytes: int, tile_entries: int, remote: float, num_stages: int | None
+    shape: ProblemShape,
+    size: int,
+    embedding_bytes: int,
+    tile_entries: int,
+    solved_by: tuple[LinearSolver, int],
+    remote: float,
+    num_stages: int | None,
 ) -> HalfStepLoad:
     """Of the table (`num_stages` None), or of `remote` columns in each of so many stages."""
     shard, col_shard = -(-shape.rows // size) + 1, -(-shape.cols // size) + 1
-    entries, slots = int(PADDING * shape.entries / size), int(SLOTS * shape.rows / size)
+    solver, dim = solved_by
+    stored, slots = int(PADDING * shape.entries / size), int(SLOTS * shape.rows / size)
+    entries = stored if reads_padding(solver) else -(-shape.entries // size)
     if num_stages is None:
         received = moved = (size - 1) * col_shard
         touched = min(float(shape.cols), distinct(shape.cols, shape.entries / size))
@@ -117,11 +138,15 @@ def _load(
         shard_rows=shard,
         col_shard_rows=col_shard,
         entries=entries,
+        plain_entries=0,
         cut_entries=0,
+        summed_entries=0,
         slots=slots,
-        tiles=-(-entries // tile_entries),
+        tiles=-(-stored // tile_entries) if kernel_of(solver) == "xla" else 0,
+        by_xla=kernel_of(solver) == "xla",
+        kernel_bytes=kernel_bytes(solver, shape.cols, dim),
         stored_slots=slots,
-        batch_bytes=4 * entries + 8 * slots + 4 * shard,
+        batch_bytes=4 * stored + 8 * slots + 4 * shard,
         exchange_array_bytes=0 if num_stages is None else 4 * moved,
         collected_rows=0 if size == 1 else col_shard + received,
         received_rows=received,

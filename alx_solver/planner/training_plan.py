@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.linear_solvers import LinearSolver, make_linear_solver
+from alx_solver.linear_solvers.row_kernels import kernel_of, with_kernel
 from alx_solver.options import BatchOptions, ExchangeOptions, Precision, SolverOptions
 from alx_solver.ownership import balanced_ranges
 from alx_solver.planner.costs import HalfStepCosts, half_step_seconds, peak_costs, roofline_seconds
@@ -36,13 +37,13 @@ class PlanOptions:
         costs: measured ones; None takes them from the device's peaks.
 
     Raises:
-        ValueError: a number below 1.
+        ValueError: a number below 1, or a linear solver that is not named.
     """
 
     device: DeviceProfile
     count: int = 1
     dim: int = 128
-    solver: SolverOptions = dataclasses.field(default_factory=SolverOptions)
+    solver: SolverOptions = dataclasses.field(default_factory=lambda: SolverOptions(linear_solver="matrix_free_cg"))
     precision: Precision = dataclasses.field(default_factory=Precision)
     exchange: ExchangeOptions = dataclasses.field(default_factory=lambda: ExchangeOptions(name="auto"))
     batches: BatchOptions | None = None
@@ -52,6 +53,8 @@ class PlanOptions:
         for name in ("count", "dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.solver.linear_solver == "auto":  # it goes by row lengths, which a shape does not have
+            raise ValueError("a plan needs a linear solver's name instead of 'auto': matrix_free_cg, cholesky, ...")
 
     @property
     def itemsize(self) -> int:
@@ -67,19 +70,21 @@ class PlanOptions:
         return NumberFormat(
             dim=self.dim,
             itemsize=self.itemsize,
-            promoted=self.device.promotes_bfloat16 and self.itemsize < 4,
+            promoted=self.device.platform == "cpu" and self.itemsize < 4,
             tile_bytes=4 * self.dim * tile,
         )
 
     @property
     def linear_solver(self) -> LinearSolver:
-        return make_linear_solver(
+        """With the kernel that it has on the device."""
+        solver = make_linear_solver(
             self.solver.linear_solver,
             steps=self.solver.cg_steps,
             tolerance=self.solver.tolerance,
             max_steps=self.solver.max_cg_steps,
             subspace_block=self.solver.subspace_block,
         )
+        return with_kernel(solver, self.solver.kernel, self.device.platform)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,6 +147,7 @@ class TrainingPlan:
             "table_dtype": self.options.precision.table,
             "solver": self.options.solver.linear_solver,
             "cg_steps": self.options.solver.cg_steps,
+            "kernel": kernel_of(self.options.linear_solver),
             "exchange": [next(iter(load.moved_bytes)) for load in self.loads],
             "stages": [load.num_stages for load in self.loads],
             "exact": self.exact,
@@ -186,7 +192,7 @@ def plan_matrix(matrix: CsrMatrix, name: str, options: PlanOptions) -> TrainingP
             batches=batches,
             dim=options.dim,
         )
-        loads.append(matrix_load(planned, side, rows, cols))
+        loads.append(matrix_load(planned, side, rows, cols, options.linear_solver, options.dim))
     return _plan(name, (*matrix.shape, matrix.num_entries), options, (loads[0], loads[1]))
 
 
@@ -205,6 +211,8 @@ def plan_shape(shape: ProblemShape, options: PlanOptions) -> TrainingPlan:
             embedding_bytes=options.dim * options.itemsize,
             tile_entries=options.tile_entries,
             exchange=options.exchange.name,
+            solver=options.linear_solver,
+            dim=options.dim,
         )
         fraction = options.exchange.memory_fraction
         within = [load for load in loads if fraction is None or load.received_rows <= fraction * side.cols]

@@ -48,6 +48,13 @@ def test_a_row_does_not_depend_on_its_neighbours():
     np.testing.assert_array_equal(found[:2], whole[:2, order])
 
 
+def test_what_a_call_allocates_is_bounded():
+    solver = dataclasses.replace(PLAIN, kernel="native")
+    short, long, longest = (native_cg.buffer_bytes(solver, length, 128) for length in (10, 5000, 10**9))
+    vectors = 4 * (2 + 2 * solver.steps) * BLOCK_ROWS * 128 + 4 * solver.steps * BLOCK_ROWS
+    assert (short, long, longest) == (2**19 + vectors, 4 * 5000 * 128 + vectors, 2**24 + vectors)
+
+
 def test_nan_in_a_table_is_seen():
     """Reordered sums must not lose it: training stops where a number is not finite."""
     tiles, row_shard, collected, operator = problem(16, 32, False, "float32")

@@ -39,6 +39,13 @@ BUFFER_NUMBERS = 1 << 22
 """Numbers of a long row's embeddings that are kept: 16 MiB."""
 
 
+def buffer_bytes(solver: MatrixFreeCg, longest_row: int, dim: int) -> int:
+    """A bound of what a call allocates: the embeddings of a block or of a long row, and the vectors of CG."""
+    embeddings = min(max(_BLOCK_NUMBERS, longest_row * dim), max(BUFFER_NUMBERS, _BLOCK_NUMBERS))
+    vectors = (2 + 2 * solver.steps) * BLOCK_ROWS * dim + solver.steps * BLOCK_ROWS
+    return 4 * (embeddings + vectors)
+
+
 def solve_tiles(
     solver: MatrixFreeCg,
     tiles: WholeTiles,

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from alx_solver.collective_bytes import collective_bytes
+from alx_solver.linear_solvers import MatrixFreeCg
 from alx_solver.options import BatchOptions, ExchangeOptions, Precision, SolverOptions
 from alx_solver.planner import PROFILES, PlanOptions, plan_matrix, plan_shape
-from alx_solver.planner.costs import roofline_seconds, solver_work
+from alx_solver.planner.costs import peak_costs, roofline_seconds, solver_work
 from alx_solver.planner.memory import arguments, workspace
 from alx_solver.planner.shape_load import ProblemShape, distinct
 from tests.alx_solver.problems import DIM, make_trainer
@@ -19,11 +20,12 @@ from tests.alx_solver.test_exchange import matrix_with_neighbours
 BATCHES = BatchOptions(widths=(16, 32), tile_entries=256, cut_width=32, cut_slots=4)
 
 
-def options(num_devices: int, exchange: ExchangeOptions, table: str = "float32") -> PlanOptions:
+def options(num_devices: int, exchange: ExchangeOptions, table: str = "float32", kernel: str = "auto") -> PlanOptions:
     return PlanOptions(
-        device=dataclasses.replace(PROFILES["h200"], promotes_bfloat16=True),
+        device=dataclasses.replace(PROFILES["h200"], platform="cpu"),
         count=num_devices,
         dim=DIM,
+        solver=SolverOptions(linear_solver="matrix_free_cg", kernel=kernel),
         precision=Precision(table=table),
         exchange=exchange,
         batches=BATCHES,
@@ -31,26 +33,33 @@ def options(num_devices: int, exchange: ExchangeOptions, table: str = "float32")
 
 
 @pytest.mark.parametrize(
-    ("num_devices", "exchange", "table"),
+    ("num_devices", "exchange", "table", "kernel"),
     [
-        (1, ExchangeOptions(), "float32"),
-        (8, ExchangeOptions(name="auto"), "float32"),
-        pytest.param(8, ExchangeOptions(), "float32", marks=pytest.mark.slow),
-        pytest.param(8, ExchangeOptions(name="routed", memory_fraction=0.3), "float32", marks=pytest.mark.slow),
-        pytest.param(1, ExchangeOptions(), "bfloat16", marks=pytest.mark.slow),
+        (1, ExchangeOptions(), "float32", "native"),
+        (1, ExchangeOptions(), "bfloat16", "native"),
+        (8, ExchangeOptions(name="auto"), "float32", "native"),
+        pytest.param(
+            8, ExchangeOptions(name="routed", memory_fraction=0.3), "float32", "native", marks=pytest.mark.slow
+        ),
+        pytest.param(1, ExchangeOptions(), "float32", "xla", marks=pytest.mark.slow),
+        pytest.param(8, ExchangeOptions(name="auto"), "float32", "xla", marks=pytest.mark.slow),
+        pytest.param(8, ExchangeOptions(), "float32", "xla", marks=pytest.mark.slow),
+        pytest.param(8, ExchangeOptions(name="routed", memory_fraction=0.3), "float32", "xla", marks=pytest.mark.slow),
+        pytest.param(1, ExchangeOptions(), "bfloat16", "xla", marks=pytest.mark.slow),
     ],
     ids=str,
 )
-def test_memory_and_bytes_are_those_of_the_compiled_half_steps(num_devices, exchange, table):
+def test_memory_and_bytes_are_those_of_the_compiled_half_steps(num_devices, exchange, table, kernel):
     matrix = matrix_with_neighbours(4000, 3500)
     trainer = make_trainer(
         matrix.to_scipy().astype(np.float32),
         num_devices=num_devices,
+        solver=SolverOptions(kernel=kernel),
         exchange=exchange,
         precision=Precision(table=table),
         batches=BATCHES,
     )
-    plan = plan_matrix(trainer.matrix, "made", options(num_devices, exchange, table))
+    plan = plan_matrix(trainer.matrix, "made", options(num_devices, exchange, table, kernel))
     state, moved = trainer.init(), 0.0
     for load, side, tables in (
         (plan.loads[0], trainer.row_side, (state.row_table, state.col_table)),
@@ -58,15 +67,21 @@ def test_memory_and_bytes_are_those_of_the_compiled_half_steps(num_devices, exch
     ):
         program = side.half_step.lower(*tables, side.batches, side.exchange_arrays, side.rule).compile()
         analysis, numbers = program.memory_analysis(), plan.options.numbers
-        assert arguments(load, numbers) == pytest.approx(analysis.argument_size_in_bytes, abs=64)
-        total = analysis.argument_size_in_bytes + analysis.temp_size_in_bytes
+        # The compiler leaves out what a program does not read: the native kernel goes by lengths.
+        cut = side.batches.cut
+        unread = 0 if cut is None or kernel == "xla" else cut.segment_ids.nbytes // num_devices
+        held = analysis.argument_size_in_bytes + unread
+        assert arguments(load, numbers) == pytest.approx(held, abs=64)
+        total = held + analysis.temp_size_in_bytes
         # With few classes XLA may put solutions together within the last gather, which a plan does not count.
         assert arguments(load, numbers) + workspace(load, numbers) == pytest.approx(
             total, rel=0.15 if num_devices == 1 else 0.1
         )
         moved += sum(collective_bytes(program.as_text(), num_devices=num_devices).values())
         assert load.batch_bytes * num_devices == sum(array.nbytes for array in jax.tree.leaves(side.batches))
-        assert load.footprints.sum() == load.entries + load.cut_entries
+        assert load.footprints.sum() == load.entries + load.cut_entries + load.summed_entries
+        if kernel == "native" and num_devices == 1:
+            assert load.entries + load.cut_entries == matrix.num_entries
     assert plan.total_bytes == pytest.approx(moved, abs=1e-6)
     assert plan.exact
 
@@ -79,6 +94,32 @@ def test_the_roofline_is_entries_times_bytes_by_bandwidth():
     assert solver_work(solver, 64).entry_flops == (4 * 3 + 2) * 64
     flops = roofline_seconds(plan.loads[0], PROFILES["h200"], solver, 64, 4, 4)["flops"]
     assert flops == pytest.approx((10**9 / 4 * 14 * 64 + 501 * 2 * 64**2) / 67e12, rel=1e-6)
+
+
+def test_a_kernel_reads_each_embedding_and_id_once():
+    solver = MatrixFreeCg(3, None, 1)
+    by_kernel, by_xla = (
+        peak_costs(PROFILES["h200"], dataclasses.replace(solver, kernel=kernel), 128, 2, 8)
+        for kernel in ("pallas", "xla")
+    )
+    assert by_kernel.entry == pytest.approx((128 * 2 + 4) / (0.5 * 4.8e12))
+    assert by_kernel.plain_entry == by_xla.entry > 15 * by_kernel.entry  # 2 + 4 + 7 x 4 bytes a number
+    assert by_kernel.cut_entry == by_xla.cut_entry  # only on CPUs do kernels take cut rows
+    assert by_kernel.row < by_xla.row
+
+
+def test_what_does_not_fit_the_kernel_is_planned_for_xla():
+    matrix = matrix_with_neighbours(4000, 3500)
+    on_gpu = dataclasses.replace(options(1, ExchangeOptions()), device=PROFILES["h200"])
+    assert plan_matrix(matrix, "made", on_gpu).to_json()["kernel"] == "pallas"
+    wide = dataclasses.replace(on_gpu, dim=1024, batches=BatchOptions(widths=(16, 48), cut_width=32))
+    for narrow_plan, wide_plan in zip(
+        plan_matrix(matrix, "made", on_gpu).loads, plan_matrix(matrix, "made", wide).loads, strict=True
+    ):
+        assert narrow_plan.plain_entries == 0 < wide_plan.plain_entries < wide_plan.entries
+        assert wide_plan.by_xla
+    plain = dataclasses.replace(on_gpu, solver=SolverOptions(kernel="xla"))
+    assert all(load.by_xla and load.tiles > 100 for load in plan_matrix(matrix, "made", plain).loads)
 
 
 def test_a_shape_that_does_not_fit_fits_on_more_devices():
@@ -129,5 +170,9 @@ def test_words_for_what_cannot_be_planned():
         plan_shape(shape, dataclasses.replace(base, solver=SolverOptions(tolerance=1e-3)))
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         PlanOptions(device=PROFILES["h200"], count=0)
+    with pytest.raises(ValueError, match="a plan needs a linear solver's name"):
+        PlanOptions(device=PROFILES["h200"], solver=SolverOptions())
+    with pytest.raises(ValueError, match="platform of device 'h200' must be one of cpu, gpu, tpu, got 'fpga'"):
+        dataclasses.replace(PROFILES["h200"], platform="fpga")
     with pytest.raises(ValueError, match="remote_share of 'made' must be in"):
         ProblemShape(name="made", rows=1, cols=1, entries=1, remote_share=2.0)
