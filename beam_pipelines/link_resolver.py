@@ -107,12 +107,13 @@ class LinkResolver:
         numbers, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         href_of_slot: dict[int, str] = {}  # where the whole base is needed
         for directory in self._directories.values():
-            found = self._resolve_directory(list(directory), BaseUrl(directory.base))
-            numbers.append(np.fromiter(directory.values(), np.int64, len(directory)))
-            places.append(np.array(found, dtype=np.int64))
-            if _OF_BASE in found:
-                pairs = zip(directory.items(), found, strict=True)
-                href_of_slot.update((slot, href) for (href, slot), at in pairs if at == _OF_BASE)
+            hrefs = list(directory)
+            of_directory = np.fromiter(directory.values(), np.int64, len(directory))
+            found = self._resolve_directory(hrefs, BaseUrl(directory.base))
+            numbers.append(of_directory)
+            places.append(found)
+            for at in np.flatnonzero(found == _OF_BASE).tolist():
+                href_of_slot[int(of_directory[at])] = hrefs[at]
         index_of_slot = np.empty(self.num_slots, dtype=np.int64)
         index_of_slot[np.concatenate(numbers)] = np.concatenate(places)
         links = index_of_slot[slots]
@@ -123,7 +124,8 @@ class LinkResolver:
         for at in np.flatnonzero(links == _OF_BASE).tolist():
             if base.href != bases[page[at]]:  # parsed once a page: a hostile one is long, and has many such links
                 base = BaseUrl(bases[page[at]])
-            links[at] = self._join([href_of_slot[int(slots[at])]], base)[0]
+            href = href_of_slot[int(slots[at])]
+            links[at] = self._place(href, base.join(href))
         return links
 
     def indices(self, urls: list[str]) -> np.ndarray:
@@ -138,12 +140,17 @@ class LinkResolver:
         masks = self._masks.mask_all(itertools.islice(self._index, 1, None))
         return digests, np.array([0, *masks], dtype=np.uint64)
 
-    def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> list[int]:
+    def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> np.ndarray:
         """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
-        stems = distinct = hrefs
-        if "#" in "".join(hrefs):
-            stems = [_without_fragment(href) if "#" in href else href for href in hrefs]
-            distinct = list(dict.fromkeys(stems))
+        if "#" not in "".join(hrefs):
+            return self._resolve_stems(hrefs, base)
+        number: defaultdict[str, int] = defaultdict(itertools.count().__next__)
+        stems = (_without_fragment(href) if "#" in href else href for href in hrefs)
+        number_of_href = np.fromiter(map(number.__getitem__, stems), np.int64, len(hrefs))
+        return self._resolve_stems(list(number), base)[number_of_href]
+
+    def _resolve_stems(self, distinct: list[str], base: BaseUrl) -> np.ndarray:
+        """The same for links whose fragments were cut off."""
         urls = base.join_plain(distinct)
         found = list(map(self._index.__getitem__, urls))
         parsed = []
@@ -151,21 +158,16 @@ class LinkResolver:
             found[at] = _OF_BASE
             if _has_path(distinct[at]):
                 parsed.append(at)
-        for at, place in zip(parsed, self._join([distinct[at] for at in parsed], base), strict=True):
-            found[at] = place
+        hrefs = [distinct[at] for at in parsed]
+        for at, href, url in zip(parsed, hrefs, base.join_parsed(hrefs), strict=True):
+            found[at] = self._place(href, url)
         if "" in distinct:
             found[distinct.index("")] = _BASE
-        if len(distinct) == len(stems):
-            return found
-        index_of = dict(zip(distinct, found, strict=True))
-        return list(map(index_of.__getitem__, stems))
+        return np.array(found, dtype=np.int64)
 
-    def _join(self, hrefs: list[str], base: BaseUrl) -> list[int]:
-        index = self._index
-        return [
-            _rejection(href) if url is None else index[url]
-            for href, url in zip(hrefs, base.join_parsed(hrefs), strict=True)
-        ]
+    def _place(self, href: str, url: str | None) -> int:
+        """The index of what a link was resolved to, or why it was not."""
+        return _rejection(href) if url is None else self._index[url]
 
 
 def _places_of(text: str, texts: list[str]) -> Iterator[int]:

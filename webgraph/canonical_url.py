@@ -89,14 +89,16 @@ class BaseUrl:
                 urls += [(root if href[0] == "/" else folder) + href for href in several]
             else:
                 for href in several:
-                    if plain(href):
-                        urls.append((root if href[0] == "/" else folder) + href)
-                    elif plain_url(href):
+                    start = href[:1]
+                    if start == ".":  # no plain link, and all dotted ones that are not plain
+                        found = dotted(href)
+                        urls.append(above[len(found[1]) // 3] + found[2] if found else "")
+                    elif start == "h" and plain_url(href):
                         urls.append(href)
+                    elif plain(href):
+                        urls.append((root if start == "/" else folder) + href)
                     elif href.startswith("//") and plain_url(scheme + href):
                         urls.append(scheme + href)
-                    elif found := dotted(href):
-                        urls.append(above[len(found[1]) // 3] + found[2])
                     else:
                         urls.append("")
         return urls
