@@ -118,7 +118,7 @@ def test_what_does_not_fit_the_kernel_is_planned_for_xla():
     ):
         assert narrow_plan.plain_entries == 0 < wide_plan.plain_entries < wide_plan.entries
         assert wide_plan.by_xla
-    plain = dataclasses.replace(on_gpu, solver=SolverOptions(kernel="xla"))
+    plain = dataclasses.replace(on_gpu, solver=SolverOptions(linear_solver="matrix_free_cg", kernel="xla"))
     assert all(load.by_xla and load.tiles > 100 for load in plan_matrix(matrix, "made", plain).loads)
 
 
@@ -167,7 +167,9 @@ def test_words_for_what_cannot_be_planned():
     with pytest.raises(ValueError, match="exchange 'partial' is not modelled for a shape; give auto, table or routed"):
         plan_shape(shape, dataclasses.replace(base, exchange=ExchangeOptions(name="partial")))
     with pytest.raises(ValueError, match="to a tolerance takes an unknown number of steps"):
-        plan_shape(shape, dataclasses.replace(base, solver=SolverOptions(tolerance=1e-3)))
+        plan_shape(
+            shape, dataclasses.replace(base, solver=SolverOptions(linear_solver="matrix_free_cg", tolerance=1e-3))
+        )
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         PlanOptions(device=PROFILES["h200"], count=0)
     with pytest.raises(ValueError, match="a plan needs a linear solver's name"):
