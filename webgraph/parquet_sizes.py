@@ -5,7 +5,8 @@ are compressed, and front coding repeats a prefix for a byte. So of a file that 
 
 - all values together, 8 bytes each, and all pages together may take 64 MiB and 1,024 times the stored bytes
   (of the ids that `parquet_parts` writes, a page of 1 MiB takes 30 KiB or more);
-- every column chunk is of the type that the schema says;
+- every column chunk is of the type that the schema says, is not encrypted, and has size statistics that fit it: pyarrow
+  ends the process where they do not;
 - every page is a data page of an encoding that `parquet_parts` writes, stands inside the file, and a column's pages
   hold the values that the footer says, so that the decoder, which trusts the page, finds no more.
 
@@ -23,9 +24,13 @@ import pyarrow.parquet as pq
 DECODED_FLOOR = 64 << 20
 DECODED_PER_STORED_BYTE = 1024
 _MAX_HEADER_BYTES = 1 << 12
+_MAX_FOOTER_BYTES = 1 << 24
+_MAX_DEPTH = 12
 _DATA_PAGE, _DATA_PAGE_HEADER = 0, 5
 _ENCODINGS = {0: "PLAIN", 5: "DELTA_BINARY_PACKED", 7: "DELTA_BYTE_ARRAY", 9: "BYTE_STREAM_SPLIT"}
 _STRUCT, _BINARY, _BYTE, _TRUE, _FALSE, _INTEGERS = 12, 8, 3, 1, 2, (4, 5, 6)
+_DOUBLE, _LISTS = 7, (9, 10)
+_ROW_GROUPS, _COLUMNS, _COLUMN_METADATA, _CRYPTO_METADATA, _SIZE_STATISTICS = 4, 1, 3, 8, 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,7 @@ def check_sizes(file: pq.ParquetFile, source: BinaryIO, stored_bytes: int) -> Pa
     Raises:
       ValueError: a size is out of bounds, or a page is not as `parquet_parts` writes it.
     """
+    _check_footer(file.schema, source, stored_bytes)
     limit = DECODED_FLOOR + DECODED_PER_STORED_BYTE * stored_bytes
     claimed = largest = 0
     for group in range(file.metadata.num_row_groups):
@@ -79,6 +85,39 @@ def check_sizes(file: pq.ParquetFile, source: BinaryIO, stored_bytes: int) -> Pa
     return ParquetSizes(limit=limit, largest_page=largest)
 
 
+def _check_footer(schema: pq.ParquetSchema, source: BinaryIO, stored_bytes: int) -> None:
+    """Raises ValueError where pyarrow would end the process when it is asked for a column chunk."""
+    source.seek(max(0, stored_bytes - 8))
+    size = int.from_bytes(source.read(4), "little")
+    if not 0 < size <= min(_MAX_FOOTER_BYTES, stored_bytes - 8):
+        raise ValueError(f"has a footer of {size} bytes in a file of {stored_bytes}")
+    source.seek(stored_bytes - 8 - size)
+    footer = _Thrift(source.read(size), "has a footer").struct(depth=0)
+    for group in _items(footer.get(_ROW_GROUPS)):
+        for index, chunk in enumerate(_items(group.get(_COLUMNS))[: len(schema)]):
+            metadata = chunk.get(_COLUMN_METADATA)
+            if _CRYPTO_METADATA in chunk or not isinstance(metadata, dict):
+                raise ValueError("has a column that is encrypted")
+            column, sizes = schema.column(index), metadata.get(_SIZE_STATISTICS, {})
+            levels = (column.max_repetition_level, column.max_definition_level)
+            if not isinstance(sizes, dict) or not all(
+                sizes.get(field, []) in ([], None) or _has_length(sizes[field], most + 1)
+                for field, most in zip((2, 3), levels, strict=True)
+            ):
+                raise ValueError(f"has size statistics of {column.path} that are not of its levels")
+            if 1 in sizes and column.physical_type != "BYTE_ARRAY":
+                raise ValueError(f"has size statistics of {column.path} that are not of its type")
+
+
+def _items(value: Any) -> list[dict[int, Any]]:
+    """The structs of a list; what pyarrow has read as one is one."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _has_length(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
 def _pages(source: BinaryIO, column: Any, stored_bytes: int, name: str) -> Iterator[tuple[int, int]]:
     """Yields (values, decompressed bytes) of each page of a column chunk."""
     if column.has_dictionary_page or column.dictionary_page_offset is not None:
@@ -88,7 +127,7 @@ def _pages(source: BinaryIO, column: Any, stored_bytes: int, name: str) -> Itera
         raise ValueError(f"{name} lies outside the file")
     while position < end:
         source.seek(position)
-        header = _Thrift(source.read(_MAX_HEADER_BYTES), name)
+        header = _Thrift(source.read(_MAX_HEADER_BYTES), f"{name} has a page header")
         fields = header.struct(depth=0)
         data_page = fields.get(_DATA_PAGE_HEADER)
         decompressed, compressed = fields.get(2, -1), fields.get(3, -1)
@@ -106,7 +145,7 @@ def _pages(source: BinaryIO, column: Any, stored_bytes: int, name: str) -> Itera
 
 
 class _Thrift:
-    """Reads structs of integers, binaries, flags and structs; anything else does not stand in a page header."""
+    """Reads structs of integers, binaries, flags, lists and structs; anything else stands in no header or footer."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self._data = data
@@ -116,7 +155,9 @@ class _Thrift:
     def struct(self, depth: int) -> dict[int, Any]:
         fields: dict[int, Any] = {}
         number = 0
-        while depth < 4 and (head := self._byte()):
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"{self._name} with more than {_MAX_DEPTH} structs and lists one in the other")
+        while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._zigzag()
             fields[number] = self._value(head & 15, depth)
         return fields
@@ -134,7 +175,24 @@ class _Thrift:
             return None
         if kind == _STRUCT:
             return self.struct(depth + 1)
-        raise ValueError(f"{self._name} has a page header with a field of type {kind}")
+        if kind == _DOUBLE:
+            self.position += 8
+            return None
+        if kind in _LISTS:
+            return self._list(depth + 1)
+        raise ValueError(f"{self._name} with a field of type {kind}")
+
+    def _list(self, depth: int) -> list[Any]:
+        if depth > _MAX_DEPTH:
+            raise ValueError(f"{self._name} with more than {_MAX_DEPTH} structs and lists one in the other")
+        head = self._byte()
+        size, kind = head >> 4, head & 15
+        if size == 15:
+            size = self._varint()
+        if size > len(self._data) - self.position:  # each item has a byte
+            raise ValueError(f"{self._name} with a list of {size} items in {len(self._data)} bytes")
+        kind = _BYTE if kind in (_TRUE, _FALSE) else kind  # in lists, flags are bytes
+        return [self._value(kind, depth) for _ in range(size)]
 
     def _zigzag(self) -> int:
         value = self._varint()
@@ -147,10 +205,10 @@ class _Thrift:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
-        raise ValueError(f"{self._name} has a page header with a number of more than ten bytes")
+        raise ValueError(f"{self._name} with a number of more than ten bytes")
 
     def _byte(self) -> int:
         if self.position >= len(self._data):
-            raise ValueError(f"{self._name} has a page header that is cut off or longer than {_MAX_HEADER_BYTES} bytes")
+            raise ValueError(f"{self._name} that is cut off after {len(self._data)} bytes")
         self.position += 1
         return self._data[self.position - 1]
