@@ -89,14 +89,14 @@ class BaseUrl:
                 urls += [(root if href[0] == "/" else folder) + href for href in several]
             else:
                 for href in several:
-                    start = href[:1]
-                    if start == ".":  # no plain link, and all dotted ones that are not plain
+                    first = href[:1]
+                    if first == ".":  # no plain link, and all dotted ones that are not plain
                         found = dotted(href)
                         urls.append(above[len(found[1]) // 3] + found[2] if found else "")
-                    elif start == "h" and plain_url(href):
+                    elif first == "h" and plain_url(href):
                         urls.append(href)
                     elif plain(href):
-                        urls.append((root if start == "/" else folder) + href)
+                        urls.append((root if first == "/" else folder) + href)
                     elif href.startswith("//") and plain_url(scheme + href):
                         urls.append(scheme + href)
                     else:
