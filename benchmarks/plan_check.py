@@ -6,8 +6,8 @@ One process has one number of devices; run it once for each, results are merged.
 compiled half-steps: the compiler's own account (arguments, workspace) and the collectives in their text. Seconds are
 processor seconds a device on as many devices as there are cores at most: of one device XLA runs the kernel's calls for
 several widths side by side where a core is idle, which a plan does not count. The median epoch; and the costs that
-predictions rest on by the same clock, measured in turns with the epochs, the median of each. Wall seconds are given too.
-Float32 tables; bfloat16 with `--table-dtype`.
+predictions rest on by the same clock, measured in turns with the epochs, the median of each. Wall seconds are given
+too. Float32 tables; bfloat16 with `--table-dtype`.
 """
 
 import argparse
