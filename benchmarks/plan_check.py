@@ -4,8 +4,9 @@
 
 One process has one number of devices; run it once for each, results are merged. Memory and bytes are those of the
 compiled half-steps: the compiler's own account (arguments, workspace) and the collectives in their text. Seconds are
-wall seconds on as many devices as there are cores at most, for a machine that does nothing else: the median epoch; and
-the costs that predictions rest on, measured in turns with the epochs, the median of each. Processor seconds are given
+processor seconds a device on as many devices as there are cores at most: of one device XLA runs the kernel's calls for
+several widths side by side where a core is idle, which a plan does not count. The median epoch; and the costs that
+predictions rest on by the same clock, measured in turns with the epochs, the median of each. Wall seconds are given
 too. Float32 tables; bfloat16 with `--table-dtype`.
 """
 
@@ -108,21 +109,22 @@ def check_seconds(
     """Predicted from the medians of costs that are measured in turns with the epochs; beside the median epoch."""
     measured, taken = [], []
     for _ in range(ROUNDS):
-        measured.append(measured_here(base, jax.devices()[:DEVICES]))
+        measured.append(measured_here(base, jax.devices()[:DEVICES], clock=processor_seconds))
         taken += epoch_seconds(trainer, programs)
-    costs, wall = median_costs([each.costs for each in measured if each.costs]), [each for _, each in taken]
+    costs, processor = median_costs([each.costs for each in measured if each.costs]), [each for each, _ in taken]
     plan = plan_matrix(matrix, name, dataclasses.replace(measured[0], costs=costs))
     return {
         "predicted": plan.total_seconds,
         "parts": plan.seconds,
-        "least": min(wall),
-        "median": statistics.median(wall),
-        "all": wall,
-        "processor_a_device": [each for each, _ in taken],
-        "ratio": plan.total_seconds / statistics.median(wall),
-        "ratio_to_least": plan.total_seconds / min(wall),
+        "least": min(processor),
+        "median": statistics.median(processor),
+        "all": processor,
+        "wall_median": statistics.median(wall for _, wall in taken),
+        "wall": [wall for _, wall in taken],
+        "ratio": plan.total_seconds / statistics.median(processor),
+        "ratio_to_least": plan.total_seconds / min(processor),
         "roofline": plan.roofline,
-        "roofline_fraction": plan.roofline_total / statistics.median(wall),
+        "roofline_fraction": plan.roofline_total / statistics.median(processor),
         "costs": dataclasses.asdict(costs),
     }
 
