@@ -102,6 +102,7 @@ class AlsTrainer:
             raise ValueError(f"the matrix {matrix.shape} has no entries: there is nothing to train on")
         self.matrix = matrix
         self.hyperparameters = hyperparameters
+        self.solver = solver or SolverOptions()
         self.precision = precision or Precision()
         self.batches = batches or BatchOptions()
         self.exchange = exchange or ExchangeOptions()
@@ -110,12 +111,7 @@ class AlsTrainer:
         self.table_dtype = jnp.dtype(self.precision.table)
         self._solve_precision = jax.lax.Precision[self.precision.solve.upper()]
         transposed = matrix.transpose()
-        self.solver = resolved(
-            solver or SolverOptions(),
-            self.platform,
-            hyperparameters.dim,
-            mean_entries_a_row(matrix.row_lengths, transposed.row_lengths),
-        )
+        self._entries_a_row = mean_entries_a_row(matrix.row_lengths, transposed.row_lengths)
         self.row_ranges = balanced_ranges(matrix.row_lengths, self.mesh.size)
         self.col_ranges = balanced_ranges(transposed.row_lengths, self.mesh.size)
         planned = (
@@ -141,7 +137,7 @@ class AlsTrainer:
     @functools.cached_property
     def linear_solver(self) -> LinearSolver:
         """Of the rows' systems."""
-        options = self.solver
+        options = resolved(self.solver, self.platform, self.hyperparameters.dim, self._entries_a_row)
         solver = make_linear_solver(
             options.linear_solver,
             steps=options.cg_steps,
@@ -226,7 +222,7 @@ class AlsTrainer:
                     f"epoch {state.epoch}: the {name} table holds NaN or Inf. Likely causes: regularization "
                     f"({self.hyperparameters.regularization:g}) or unobserved_weight "
                     f"({self.hyperparameters.unobserved_weight:g}) too small for {self.precision.table} tables and "
-                    f"the {self.solver.linear_solver} solver; a start that is too large "
+                    f"the {self.linear_solver.name} solver; a start that is too large "
                     f"(init_stddev {self.hyperparameters.init_stddev:g}); a lowered solve precision"
                 )
 

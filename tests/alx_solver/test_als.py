@@ -188,7 +188,7 @@ def test_checkerboard_is_learnt():
 
 
 def test_unknown_solver_raises_with_the_valid_ones():
-    with pytest.raises(ValueError, match="unknown linear_solver 'newton'; valid: cholesky, lu, qr"):
+    with pytest.raises(ValueError, match="unknown linear_solver 'newton'; valid: auto, cholesky, lu, qr"):
         SolverOptions(linear_solver="newton")
 
 

@@ -36,7 +36,8 @@ def test_mean_leaves_empty_rows_out():
 def test_what_was_taken_is_said(caplog):
     caplog.set_level("INFO")
     trainer = make_trainer(power_law())
-    assert trainer.solver.linear_solver == "matrix_free_cg"
+    assert trainer.linear_solver.name == "matrix_free_cg"
+    assert trainer.solver.linear_solver == "auto"  # what was asked for, as it is saved
     assert "linear solver matrix_free_cg: cpu, dim 8" in caplog.text
     assert trainer.describe_solver() == "matrix_free_cg, kernel native (cpu, dim 8)"
     exact = resolved(SolverOptions(), "cpu", 8, 600.0)

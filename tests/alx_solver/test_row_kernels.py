@@ -81,5 +81,5 @@ def test_options_name_the_valid_kernels():
         SolverOptions(kernel="cuda")
     with pytest.raises(ValueError, match="kernel 'pallas' is matrix_free_cg with a fixed number of steps, not 'lu'"):
         SolverOptions(kernel="pallas", linear_solver="lu")
-    with pytest.raises(ValueError, match=r"not 'matrix_free_cg' with tolerance 0.001"):
+    with pytest.raises(ValueError, match=r"not 'auto' with tolerance 0.001"):
         SolverOptions(kernel="pallas", tolerance=1e-3)
