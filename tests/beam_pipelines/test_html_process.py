@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from beam_pipelines import html_process
@@ -178,14 +179,15 @@ def test_a_process_that_does_not_start_is_no_pages_fault(
 
 
 def test_descriptors_and_processes_do_not_add_up(parser: BoundedHtmlParser) -> None:
+    others = set(psutil.Process().children())  # of the tests before
     list(parser.links(_documents(["good"]), _DEFAULT))
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(3):
         list(parser.links(_documents(["good", "costly", "slow", "good"]), _DEFAULT))
     assert len(os.listdir("/proc/self/fd")) == before
+    assert len(set(psutil.Process().children()) - others) == 1
     parser.close()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert set(psutil.Process().children()) <= others  # none is left, nor waits to be reaped
 
 
 def test_a_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
