@@ -52,7 +52,7 @@ def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
     if name == "auto":
         name = next((kernel for kernel, where in _PLATFORM_OF.items() if where == platform), "xla")
         if name == "native" and not has_numba():
-            _log.info("Numba is not installed: kernel 'xla' solves all rows, in about twice the time")
+            _log.info("Numba is not installed: kernel 'xla' solves all rows, which takes about 1.5 times as long")
             name = "xla"
     elif name == "pallas" and platform == "cpu":
         _log.warning("kernel 'pallas' on a CPU is interpreted: the same numbers, slowly; it is meant for tests")
