@@ -31,7 +31,8 @@ def run_train(arguments: argparse.Namespace, console: Console) -> None:
     print_dataset(console, dataset)
     with ExitStack() as stack:
         listeners = [stack.enter_context(TensorBoardLog(arguments.tensorboard))] if arguments.tensorboard else []
-        exchange = dataclasses.replace(options.exchange, plan_cache=str(run.path / "exchange-plans"))
+        plans = arguments.plan_cache or str(run.path / "exchange-plans")
+        exchange = dataclasses.replace(options.exchange, plan_cache=plans)
         trainer = make_trainer(options, dataset, devices, exchange, memory_options(arguments, run))
         console.print(f"solver       {trainer.describe_solver()}", soft_wrap=True, highlight=False, markup=False)
         if trainer.placement.where != "device":

@@ -115,6 +115,11 @@ def _add_exchange_flags(group: Flags) -> None:
         metavar="GB",
         help="for batches that are streamed; more go to files in --output (default: all in host memory)",
     )
+    group.add_argument(
+        "--plan-cache",
+        metavar="DIR",
+        help="keep the plans of exchange here, say beside the data: runs on it share them (default: in --output)",
+    )
     group.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0, where there are several processes")
     group.add_argument("--num-processes", type=int, metavar="N", help="how many processes train together")
     group.add_argument("--process-id", type=int, metavar="I", help="which of them this is; 0 writes the files")

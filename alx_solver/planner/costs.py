@@ -48,6 +48,8 @@ class HalfStepCosts:
         gramian_row: of a row of a shard in the gramian.
         tile: of starting a tile.
         exchange_bandwidth: bytes a second that a device sends.
+        side_by_side: seconds of rows of several widths, of the sum of what each width takes alone: less than 1 where
+            the device has several cores and solves widths at the same time.
     """
 
     entry: float
@@ -59,6 +61,7 @@ class HalfStepCosts:
     gramian_row: float
     tile: float
     exchange_bandwidth: float
+    side_by_side: float = 1.0
 
     def gather_seconds(self, load: HalfStepLoad, embedding_bytes: int) -> float:
         """What all gathers of a half-step cost more than from a cache."""
@@ -125,15 +128,19 @@ def peak_costs(
 
 def half_step_seconds(load: HalfStepLoad, costs: HalfStepCosts, dim: int, itemsize: int) -> dict[str, float]:
     """Seconds of a half-step by part, on the device that has most to do."""
-    return {
-        "entries": (load.entries - load.plain_entries) * costs.entry
+    entries = (
+        (load.entries - load.plain_entries) * costs.entry
         + load.plain_entries * costs.plain_entry
         + load.cut_entries * costs.cut_entry
-        + load.summed_entries * costs.summed_entry,
-        "gathers beyond caches": costs.gather_seconds(load, dim * itemsize),
-        "rows": load.slots * costs.row,
+        + load.summed_entries * costs.summed_entry
+    )
+    share = costs.side_by_side if load.several_widths else 1.0
+    return {
+        "entries": share * entries,
+        "gathers beyond caches": share * costs.gather_seconds(load, dim * itemsize),
+        "rows": share * load.slots * costs.row,
         "gramian": load.col_shard_rows * costs.gramian_row,
-        "starting tiles": load.tiles * costs.tile,
+        "starting tiles": share * load.tiles * costs.tile,
         "exchange": load.total_bytes / costs.exchange_bandwidth,
     }
 

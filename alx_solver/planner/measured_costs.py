@@ -1,7 +1,8 @@
 """What the parts of a half-step cost on the devices that are here: small problems run, each a few times.
 
 Rows of 16 and of 64 entries of a table that stays in cache give the cost of an entry and of a row; rows cut into
-dense rows, that of a cut entry; tiles of a sixteenth of the entries, what starting a tile costs. Gathers at random
+dense rows, that of a cut entry; tiles of a sixteenth of the entries, what starting a tile costs; rows of both lengths
+in one half-step, how far widths are solved side by side. Gathers at random
 from tables of several sizes give what a gather costs by the bytes touched since the last time: at random these are
 uniform from 0 to the table, so that between two sizes A < B with mean costs a and b it is (B b - A a) / (B - A). All
 devices work at once, so that what they share is shared.
@@ -41,6 +42,7 @@ Clock = Callable[[], float]
 
 _ENTRIES = 1 << 18
 _COLUMNS = 1024
+_LENGTHS = (8, 16, 32, 64, 128)
 _REPEATS = 7
 _TABLE_BYTES = (1 << 20, 1 << 23, 1 << 25, 1 << 26, 1 << 27)
 _MODEL = {"regularization": 1e-2, "unobserved_weight": 1e-2, "seed": 0}
@@ -74,19 +76,23 @@ def measure_costs(
 
     full = max(64, TILE_NUMBERS // dim)
 
-    def seconds(width: int, whole: int, tile_entries: int = full, solver: LinearSolver = solver) -> float:
-        batches = BatchOptions(widths=(whole,), tile_entries=tile_entries)
-        return _half_step_seconds(mesh, solver, dim, dtype, precision, width, batches, clock) / _ENTRIES
+    def seconds(
+        lengths: tuple[int, ...], widths: tuple[int, ...], tile_entries: int = full, solver: LinearSolver = solver
+    ) -> float:
+        batches = BatchOptions(widths=widths, tile_entries=tile_entries)
+        return _half_step_seconds(mesh, solver, dim, dtype, precision, lengths, batches, clock) / _ENTRIES
 
-    long, short, cut, small = seconds(64, 64), seconds(16, 16), seconds(256, 16), seconds(64, 64, max(64, full // 16))
+    long, short, cut = seconds((64,), (64,)), seconds((16,), (16,)), seconds((256,), (16,))
+    small, several = seconds((64,), (64,), max(64, full // 16)), seconds(_LENGTHS, _LENGTHS)
     tile = max(0.0, (small - long) / (1 / max(64, full // 16) - 1 / full)) if full > 64 else 0.0
     long, short, cut = (max(0.0, mean - tile / full) for mean in (long, short, cut))
     row = max(0.0, (short - long) / (1 / 16 - 1 / 64))
     entry, cut_entry = max(0.0, long - row / 64), max(0.0, cut - row / 256)
+    alone = entry + tile / full + statistics.mean(row / length for length in _LENGTHS)
     plain_entry, summed_entry = entry, cut_entry
     if kernel_of(solver) != "xla":  # what a kernel leaves to XLA
         plain = with_kernel(solver, "xla", devices[0].platform)
-        plain_entry, summed_entry = seconds(64, 64, solver=plain), seconds(256, 16, solver=plain)
+        plain_entry, summed_entry = seconds((64,), (64,), solver=plain), seconds((256,), (16,), solver=plain)
     costs = HalfStepCosts(
         entry=entry,
         plain_entry=plain_entry,
@@ -97,6 +103,7 @@ def measure_costs(
         gramian_row=_gramian_seconds(mesh, dim, dtype, precision, clock),
         tile=tile,
         exchange_bandwidth=_move_bandwidth(mesh, dim, dtype, clock),
+        side_by_side=min(1.0, several / alone),
     )
     profile = DeviceProfile(
         name=f"{devices[0].device_kind} (measured)",
@@ -135,17 +142,14 @@ def _half_step_seconds(
     dim: int,
     dtype: jnp.dtype,
     precision: jax.lax.Precision,
-    width: int,
+    lengths: tuple[int, ...],
     batches: BatchOptions,
     clock: Clock,
 ) -> float:
-    """A half-step of `_ENTRIES` entries a device in rows of `width`; nothing has to travel."""
-    size, rows = mesh.size, _ENTRIES // width
-    step = _COLUMNS // width
-    columns = np.arange(width) * step + np.random.default_rng(0).integers(0, step, (size * rows, width))
-    columns += np.repeat(np.arange(size) * _COLUMNS, rows)[:, None]
-    indptr = np.arange(size * rows + 1) * width
-    matrix = CsrMatrix(indptr, columns.reshape(-1).astype(np.int32), None, size * _COLUMNS)
+    """A half-step of `_ENTRIES` entries a device, as many in rows of each length; nothing has to travel."""
+    size = mesh.size
+    matrix = _local_rows(size, lengths)
+    rows = matrix.num_rows // size
     row_ranges = RowRanges(np.arange(size + 1) * rows, rows + 1)
     col_ranges = RowRanges(np.arange(size + 1) * _COLUMNS, _COLUMNS + 1)
     model = Hyperparameters(dim=dim, **_MODEL)  # type: ignore[arg-type]
@@ -172,6 +176,20 @@ def _half_step_seconds(
         return state
 
     return _median_seconds(run, clock)
+
+
+def _local_rows(size: int, lengths: tuple[int, ...]) -> CsrMatrix:
+    """Rows of about `_ENTRIES` entries for each of `size` devices, of `_COLUMNS` columns of its own."""
+    rng = np.random.default_rng(0)
+    columns, rows = [], []
+    for device in range(size):
+        for length in lengths:
+            count, step = _ENTRIES // len(lengths) // length, _COLUMNS // length
+            picked = np.arange(length) * step + rng.integers(0, step, (count, length))
+            columns.append((picked + device * _COLUMNS).reshape(-1))
+            rows.append(np.full(count, length))
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(rows))])
+    return CsrMatrix(indptr, np.concatenate(columns).astype(np.int32), None, size * _COLUMNS)
 
 
 def _gather_costs(

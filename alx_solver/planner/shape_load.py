@@ -142,6 +142,7 @@ def _load(
         cut_entries=0,
         summed_entries=0,
         slots=slots,
+        several_widths=True,
         tiles=-(-stored // tile_entries) if kernel_of(solver) == "xla" else 0,
         by_xla=kernel_of(solver) == "xla",
         kernel_bytes=kernel_bytes(solver, shape.cols, dim),

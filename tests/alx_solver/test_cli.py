@@ -13,6 +13,7 @@ import scipy.sparse
 from alx_solver import cli_commands
 from alx_solver.checkpoint import save_checkpoint
 from alx_solver.cli import BAD_INPUT, FAILED, INTERRUPTED, OK, main
+from alx_solver.exchange import plan_cache
 from alx_solver.run_directory import RunDirectory
 from tests.alx_solver.planted import write_planted
 from tests.webgraph.graph_files import made_graph, write_graph
@@ -77,6 +78,20 @@ def test_eight_devices_give_the_same_run(data, whole_run, tmp_path):
     ours, theirs = lines_of(tmp_path / "run"), lines_of(whole_run)
     for key in ("loss", "loss_observed", "recall@20"):
         np.testing.assert_allclose([line[key] for line in ours], [line[key] for line in theirs], rtol=1e-3)
+
+
+def test_runs_on_the_same_data_share_plans(data, tmp_path, monkeypatch):
+    flags = ["--epochs", "1", "--devices", "2", "--plan-cache", str(tmp_path / "plans")]
+    assert train(data, tmp_path / "first", *flags) == OK
+    kept = sorted((tmp_path / "plans").iterdir())
+    assert len(kept) == 2
+    assert not (tmp_path / "first" / "exchange-plans").exists()
+    monkeypatch.setattr(plan_cache, "write_plan", None)  # no plan is made again
+    assert train(data, tmp_path / "second", *flags) == OK
+    assert without_seconds(tmp_path / "second") == without_seconds(tmp_path / "first")
+    monkeypatch.undo()
+    assert train(data, tmp_path / "third", *flags, "--exchange", "table") == OK
+    assert len(sorted((tmp_path / "plans").iterdir())) == 4  # of other options, other plans
 
 
 def test_an_interrupted_run_can_be_resumed(data, whole_run, tmp_path, monkeypatch, capsys):

@@ -32,7 +32,7 @@ from tests.beam_pipelines.archives import (
 )
 from webgraph.link_selection import LinkSelection
 
-_LIMITS = RecordLimits(max_seconds=1, max_parser_bytes=3 << 26)
+_LIMITS = RecordLimits(max_seconds=2, max_parser_bytes=5 << 24)
 _OPTIONS = ParseOptions(limits=_LIMITS, num_partitions=2)
 _SMALL_OR_LARGE = {"small": 3, "large": 2500}
 
