@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from alx_solver.dense_batching import CutTiles, DenseBatches, WholeTiles
 from alx_solver.exchange import DeviceExchange
+from alx_solver.exchange.moves import pick_rows, stack_rows
 from alx_solver.exchange.stages import over_stages
 from alx_solver.gramian import sharded_gramian
 from alx_solver.linear_solvers import LinearSolver
@@ -33,14 +34,8 @@ HalfStepFunction = Callable[[jax.Array, jax.Array, DenseBatches, Any, Regulariza
 
 
 def gather_rows(table: Float[Array, "table dim"], positions: Int32[Array, "..."]) -> Float32[Array, "... dim"]:
-    """Rows of a table as float32; positions are planned on the host and not checked again.
-
-    The factor is 1, but only at run time: a plain copy of up to 64 numbers LLVM unrolls into moves of one number each,
-    so that few rows are on their way from memory at a time (129 ns an entry at dim 64 from a table of 25 MB; with the
-    factor, which keeps the loop one of vectors, 36).
-    """
-    rows = table.at[positions].get(mode="promise_in_bounds", wrap_negative_indices=False).astype(jnp.float32)
-    return rows * (positions.reshape(-1)[0] >= 0).astype(jnp.float32) if positions.size else rows
+    """Rows of a table as float32; positions are planned on the host and not checked again."""
+    return pick_rows(table, positions).astype(jnp.float32)
 
 
 def tile_of_cut(cut: CutTiles, collected: Float[Array, "table dim"], precision: jax.lax.Precision) -> Callable:
@@ -122,8 +117,8 @@ class ShardSolver:
         if batches.summed is not None:
             solved.append(self.solve_summed(batches.summed, row_shard, col_shard, operator))
         solved.append(jnp.zeros((1, dim), row_shard.dtype))  # what rows without entries get
-        flat = jnp.concatenate([each.reshape(-1, dim) for each in solved])  # [slots + 1, dim]
-        return gather_rows(flat, batches.positions).astype(row_shard.dtype)
+        flat = stack_rows([each.reshape(-1, dim) for each in solved])  # [slots + 1, dim]
+        return pick_rows(flat, batches.positions)
 
     def background(
         self, col_shard: Float[Array, "col_capacity dim"], rule: RegularizationRule

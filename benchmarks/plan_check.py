@@ -4,10 +4,9 @@
 
 One process has one number of devices; run it once for each, results are merged. Memory and bytes are those of the
 compiled half-steps: the compiler's own account (arguments, workspace) and the collectives in their text. Seconds are
-processor seconds a device on as many devices as there are cores at most: of one device XLA runs the kernel's calls for
-several widths side by side where a core is idle, which a plan does not count. The median epoch; and the costs that
-predictions rest on by the same clock, measured in turns with the epochs, the median of each. Wall seconds are given
-too. Float32 tables; bfloat16 with `--table-dtype`.
+measured on as many devices as there are cores at most, on a machine that does nothing else: the median epoch, and the
+costs that predictions rest on, measured in turns with the epochs, the median of each. Float32 tables; bfloat16 with
+`--table-dtype`.
 """
 
 import argparse
@@ -80,18 +79,13 @@ def check_memory(plan: TrainingPlan, programs: list[Any]) -> list[dict[str, floa
     return found
 
 
-def processor_seconds() -> float:
-    """Of this process, a device."""
-    return time.process_time() / DEVICES
-
-
-def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[tuple[float, float]]:
-    """Processor seconds a device, and wall seconds, of the compiled half-steps: nothing is compiled twice."""
+def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[float]:
+    """Of the compiled half-steps: nothing is compiled twice."""
     state = trainer.init()
     row_table, col_table = state.row_table, state.col_table
     taken = []
     for _ in range(EPOCHS + 1):
-        started = processor_seconds(), time.perf_counter()
+        started = time.perf_counter()
         for index, side in enumerate((trainer.row_side, trainer.col_side)):
             arguments = (side.batches, side.exchange_arrays, side.rule)
             if index == 0:
@@ -99,7 +93,7 @@ def epoch_seconds(trainer: AlsTrainer, programs: list[Any]) -> list[tuple[float,
             else:
                 col_table = programs[1](col_table, row_table, *arguments)
         jax.block_until_ready(col_table)
-        taken.append((processor_seconds() - started[0], time.perf_counter() - started[1]))
+        taken.append(time.perf_counter() - started)
     return taken[1:]
 
 
@@ -109,22 +103,20 @@ def check_seconds(
     """Predicted from the medians of costs that are measured in turns with the epochs; beside the median epoch."""
     measured, taken = [], []
     for _ in range(ROUNDS):
-        measured.append(measured_here(base, jax.devices()[:DEVICES], clock=processor_seconds))
+        measured.append(measured_here(base, jax.devices()[:DEVICES]))
         taken += epoch_seconds(trainer, programs)
-    costs, processor = median_costs([each.costs for each in measured if each.costs]), [each for each, _ in taken]
+    costs = median_costs([each.costs for each in measured if each.costs])
     plan = plan_matrix(matrix, name, dataclasses.replace(measured[0], costs=costs))
     return {
         "predicted": plan.total_seconds,
         "parts": plan.seconds,
-        "least": min(processor),
-        "median": statistics.median(processor),
-        "all": processor,
-        "wall_median": statistics.median(wall for _, wall in taken),
-        "wall": [wall for _, wall in taken],
-        "ratio": plan.total_seconds / statistics.median(processor),
-        "ratio_to_least": plan.total_seconds / min(processor),
+        "least": min(taken),
+        "median": statistics.median(taken),
+        "all": taken,
+        "ratio": plan.total_seconds / statistics.median(taken),
+        "ratio_to_least": plan.total_seconds / min(taken),
         "roofline": plan.roofline,
-        "roofline_fraction": plan.roofline_total / statistics.median(processor),
+        "roofline_fraction": plan.roofline_total / statistics.median(taken),
         "costs": dataclasses.asdict(costs),
     }
 

@@ -48,7 +48,7 @@ class HalfStepCosts:
         gramian_row: of a row of a shard in the gramian.
         tile: of starting a tile.
         exchange_bandwidth: bytes a second that a device sends.
-        side_by_side: seconds of rows of several widths, of the sum of what each width takes alone: less than 1 where
+        side_by_side: seconds of rows of many widths, of the sum of what each width takes alone: less than 1 where
             the device has several cores and solves widths at the same time.
     """
 

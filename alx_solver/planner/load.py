@@ -22,7 +22,7 @@ class HalfStepLoad:
         cut_entries: entries in tiles of cut rows that it reads, padding as above.
         summed_entries: entries in tiles of summed rows, padding included; XLA gathers them anew at each use.
         slots: rows that the device solves, padding included.
-        several_widths: whether there are tiles of several shapes, which a backend may solve side by side.
+        several_widths: whether there are tiles of many shapes, which a backend may solve side by side.
         tiles: tiles that the device starts one by one: all but those of a kernel that takes a width at once.
         by_xla: whether XLA solves any of them, so that a tile's embeddings are in memory.
         kernel_bytes: what a kernel allocates itself, at most.

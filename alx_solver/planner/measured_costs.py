@@ -1,8 +1,8 @@
 """What the parts of a half-step cost on the devices that are here: small problems run, each a few times.
 
 Rows of 16 and of 64 entries of a table that stays in cache give the cost of an entry and of a row; rows cut into
-dense rows, that of a cut entry; tiles of a sixteenth of the entries, what starting a tile costs; rows of both lengths
-in one half-step, how far widths are solved side by side. Gathers at random
+dense rows, that of a cut entry; tiles of a sixteenth of the entries, what starting a tile costs; rows of
+many lengths in one half-step, how far widths are solved side by side. Gathers at random
 from tables of several sizes give what a gather costs by the bytes touched since the last time: at random these are
 uniform from 0 to the table, so that between two sizes A < B with mean costs a and b it is (B b - A a) / (B - A). All
 devices work at once, so that what they share is shared.
@@ -42,7 +42,7 @@ Clock = Callable[[], float]
 
 _ENTRIES = 1 << 18
 _COLUMNS = 1024
-_LENGTHS = (8, 16, 32, 64, 128)
+_LENGTHS = tuple(range(16, 112, 4))  # as many widths as training picks: XLA runs few of them one after the other
 _REPEATS = 7
 _TABLE_BYTES = (1 << 20, 1 << 23, 1 << 25, 1 << 26, 1 << 27)
 _MODEL = {"regularization": 1e-2, "unobserved_weight": 1e-2, "seed": 0}

@@ -2,8 +2,9 @@
 
 A half-step's workspace is the largest of three moments (`half_step.py`): the columns' embeddings have come and are put
 together; tiles are solved from them; all solutions are put in one array and the table is written by one gather from it.
-The place for solutions is there from the start. Where a kernel solves all rows there is no tile of embeddings, and no
-float32 copy of a table; what the kernel allocates itself is in no account of the compiler, and bounded.
+The place for solutions is there from the start. Where a kernel solves all rows there is no tile of embeddings; what the
+kernel allocates itself is in no account of the compiler, and bounded. On CPUs the gramian is of a float32 copy of a
+bfloat16 shard, and what XLA gathers from of a copy of its bits.
 The tests and `benchmarks/plan_check.py` compare it with the compiler's own account.
 """
 
@@ -49,13 +50,13 @@ class NumberFormat:
     Attributes:
         dim: width d of an embedding.
         itemsize: bytes of a number of the tables.
-        promoted: whether XLA keeps a float32 copy of bfloat16 tables that it gathers from, as on CPUs.
+        copied: whether XLA copies bfloat16 shards that it reads, as on CPUs.
         tile_bytes: float32 embeddings of a tile.
     """
 
     dim: int
     itemsize: int
-    promoted: bool
+    copied: bool
     tile_bytes: int
 
 
@@ -65,19 +66,20 @@ def workspace(load: HalfStepLoad, numbers: NumberFormat) -> int:
     The result takes the place of the table that is solved; what a kernel allocates itself is not among them.
     """
     row = numbers.dim * numbers.itemsize
-    promoted = numbers.promoted and load.by_xla
-    gathered_row = 4 * numbers.dim if promoted else row
-    collected, received = load.collected_rows * gathered_row, load.received_rows * gathered_row
+    collected, received = load.collected_rows * row, load.received_rows * row
     solutions, tile = load.stored_slots * row, int(_TILE_SHARE * numbers.tile_bytes) if load.by_xla else 0
-    converted = (load.shard_rows + (0 if load.collected_rows else load.col_shard_rows)) * gathered_row
     coming = collected + solutions + (received if "table" not in load.moved_bytes else 0)
     copies = 2 if load.num_stages > 1 else 1  # the loop over stages keeps the next stage's beside this one's
-    solving = copies * collected + solutions + tile + (converted if promoted else 0)
+    solving = copies * collected + solutions + tile
     if load.kernel_bytes or not load.by_xla:  # a kernel takes lambda of all slots at once
         coming, solving = coming + 4 * load.stored_slots, solving + 4 * load.stored_slots
-    # The gramian is of a float32 copy of a bfloat16 shard.
-    gramian = 4 * numbers.dim * load.col_shard_rows if numbers.promoted else 0
-    return max(coming, solving, 2 * solutions + gramian)
+    if not numbers.copied:
+        return max(coming, solving, 2 * solutions)
+    gramian, columns = 4 * numbers.dim * load.col_shard_rows, load.col_shard_rows * row
+    rows = load.shard_rows * row if load.by_xla else 0
+    summing = columns if load.summed_entries else 0
+    fetching = columns if load.num_stages > 1 or load.summed_entries else 0
+    return max(coming + gramian + summing, solving + rows + fetching, 2 * solutions + gramian + rows)
 
 
 def arguments(load: HalfStepLoad, numbers: NumberFormat) -> int:

@@ -70,7 +70,7 @@ class PlanOptions:
         return NumberFormat(
             dim=self.dim,
             itemsize=self.itemsize,
-            promoted=self.device.platform == "cpu" and self.itemsize < 4,
+            copied=self.device.platform == "cpu" and self.itemsize < 4,
             tile_bytes=4 * self.dim * tile,
         )
 

@@ -23,8 +23,9 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from alx_solver.dense_batching import DenseBatches, WholeTiles
 from alx_solver.exchange import ExchangePlan
+from alx_solver.exchange.moves import as_bits, from_bits, pick_rows, stack_rows
 from alx_solver.gramian import sharded_gramian
-from alx_solver.half_step import ShardSolver, gather_rows
+from alx_solver.half_step import ShardSolver
 from alx_solver.linear_solvers import LinearSolver
 from alx_solver.mesh import REPLICATED, SHARDED, put_sharded, row_sharding
 from alx_solver.objective import ShardErrors
@@ -229,13 +230,22 @@ def _exchange_programs(mesh: Mesh, device: Any) -> _ExchangePrograms:
         return jax.tree.map(lambda array: array[0], arrays)
 
     return _ExchangePrograms(
-        collect=_mapped(mesh, lambda shard, arrays: device.collect(shard, local(arrays)), (SHARDED, SHARDED)),
+        collect=_mapped(
+            mesh,
+            lambda shard, arrays: from_bits(device.collect(as_bits(shard), local(arrays)), shard.dtype),
+            (SHARDED, SHARDED),
+        ),
         fetch=_mapped(
             mesh,
-            lambda shard, arrays, stage: device.fetch(shard, local(arrays), stage),
+            lambda shard, arrays, stage: from_bits(device.fetch(as_bits(shard), local(arrays), stage), shard.dtype),
             (SHARDED, SHARDED, REPLICATED),
         ),
-        store=_mapped(mesh, device.store, (SHARDED, SHARDED), donate=(0,)),
+        store=_mapped(
+            mesh,
+            lambda collected, incoming: from_bits(device.store(as_bits(collected), as_bits(incoming)), collected.dtype),
+            (SHARDED, SHARDED),
+            donate=(0,),
+        ),
     )
 
 
@@ -274,8 +284,8 @@ def _solve_programs(mesh: Mesh, shard_solver: ShardSolver) -> _Programs:
             operator = shard_solver.operator_of(background, rule)
             solved.append(shard_solver.solve_summed(resident.summed, row_shard, col_shard, operator))
         solved.append(jnp.zeros((1, dim), row_shard.dtype))
-        flat = jnp.concatenate([each.reshape(-1, dim) for each in solved])
-        return gather_rows(flat, resident.positions).astype(row_shard.dtype)
+        flat = stack_rows([each.reshape(-1, dim) for each in solved])
+        return pick_rows(flat, resident.positions)
 
     @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
     def finish_all(counts: tuple[int, ...], *arguments: Any) -> jax.Array:

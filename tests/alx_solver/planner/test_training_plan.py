@@ -38,6 +38,7 @@ def options(num_devices: int, exchange: ExchangeOptions, table: str = "float32",
         (1, ExchangeOptions(), "float32", "native"),
         (1, ExchangeOptions(), "bfloat16", "native"),
         (8, ExchangeOptions(name="auto"), "float32", "native"),
+        (8, ExchangeOptions(name="auto"), "bfloat16", "native"),
         pytest.param(
             8, ExchangeOptions(name="routed", memory_fraction=0.3), "float32", "native", marks=pytest.mark.slow
         ),
@@ -75,7 +76,7 @@ def test_memory_and_bytes_are_those_of_the_compiled_half_steps(num_devices, exch
         total = held + analysis.temp_size_in_bytes
         # With few classes XLA may put solutions together within the last gather, which a plan does not count.
         assert arguments(load, numbers) + workspace(load, numbers) == pytest.approx(
-            total, rel=0.15 if num_devices == 1 else 0.1
+            total, rel=0.15 if num_devices == 1 or table == "bfloat16" else 0.1
         )
         moved += sum(collective_bytes(program.as_text(), num_devices=num_devices).values())
         assert load.batch_bytes * num_devices == sum(array.nbytes for array in jax.tree.leaves(side.batches))
