@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alx_solver.linear_solvers.native.background_product import BLOCK_ROWS, make_background_product
-from alx_solver.linear_solvers.native.compiled import add_scaled, compiled, dot, quotient
+from alx_solver.linear_solvers.native.compiled import allocating, compiled, quotient, vector_operations
 from alx_solver.linear_solvers.native.number_formats import load_and_store
 
 
@@ -32,6 +32,7 @@ class Variant:
 
 def make_entry_passes(dim: int, is_weighted: bool) -> tuple[Callable, Callable]:
     """Two functions over a row's entries: y += sum of c (offset + sign e.p) e; and the sum of c (e.p)^2."""
+    dot, add_scaled = vector_operations(dim)
 
     @compiled
     def scores(embeddings: Any, e: int, p: Any) -> Any:
@@ -83,6 +84,7 @@ def make_block_solver(variant: Variant) -> Callable:
     dim, steps = variant.dim, variant.steps
     background_product = make_background_product(dim)
     add_products, energy = make_entry_passes(dim, variant.is_weighted)
+    dot, add_scaled = vector_operations(dim)
     _, load, _ = load_and_store(variant.col_dtype)
 
     @compiled
@@ -126,7 +128,8 @@ def make_block_solver(variant: Variant) -> Callable:
         for step in range(steps):
             p, ap = directions[step], products[step]
             for row in range(count):
-                p[row] = r[row]
+                for j in range(dim):
+                    p[row, j] = r[row, j]
                 for before in range(step):  # conjugate to each direction before
                     part = quotient(dot(r[row], products[before, row]), energies[before, row])
                     add_scaled(-part, directions[before, row], p[row])
@@ -148,7 +151,7 @@ def make_work_space(variant: Variant) -> Callable:
     """A function that makes the start and the vectors of a block's CG."""
     dim, steps = variant.dim, variant.steps
 
-    @compiled
+    @allocating
     def make() -> Any:
         x, r = np.zeros((BLOCK_ROWS, dim), np.float32), np.zeros((BLOCK_ROWS, dim), np.float32)
         directions = np.zeros((steps, BLOCK_ROWS, dim), np.float32)

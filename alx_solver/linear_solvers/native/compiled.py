@@ -1,5 +1,7 @@
 """How Numba compiles the kernel, and the vector operations that it is made of."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding
@@ -21,22 +23,32 @@ def _take_whole_vectors() -> None:
 _take_whole_vectors()
 
 # Sums may be reordered, so that loops become vectors; NaN and Inf keep their meaning.
-compiled = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+_OPTIONS = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+
+allocating = numba.njit(**_OPTIONS)
+"""For functions that make arrays, and hold them while others work on them."""
+
+compiled = numba.njit(**_OPTIONS, _nrt=False)
+"""For all others: views are not counted. A count is an atomic operation; they took half of the time of a short row."""
 
 
-@compiled
-def dot(x: Any, y: Any) -> Any:
-    total = np.float32(0)
-    for j in range(len(x)):
-        total += x[j] * y[j]
-    return total
+@functools.cache
+def vector_operations(dim: int) -> tuple[Callable, Callable]:
+    """Two functions of embeddings: x.y, and y += scale x. Loops of constant length have no tests for what is left."""
 
+    @compiled
+    def dot(x: Any, y: Any) -> Any:
+        total = np.float32(0)
+        for j in range(dim):
+            total += x[j] * y[j]
+        return total
 
-@compiled
-def add_scaled(scale: Any, x: Any, y: Any) -> None:
-    """y += scale x."""
-    for j in range(len(x)):
-        y[j] += scale * x[j]
+    @compiled
+    def add_scaled(scale: Any, x: Any, y: Any) -> None:
+        for j in range(dim):
+            y[j] += scale * x[j]
+
+    return dot, add_scaled
 
 
 @compiled

@@ -28,7 +28,7 @@ from alx_solver.dense_batching import CutTiles, WholeTiles
 from alx_solver.linear_solvers.matrix_free_cg import MatrixFreeCg
 from alx_solver.linear_solvers.native.background_product import BLOCK_ROWS
 from alx_solver.linear_solvers.native.block_solver import Variant, make_block_solver, make_work_space
-from alx_solver.linear_solvers.native.compiled import compiled
+from alx_solver.linear_solvers.native.compiled import allocating
 from alx_solver.linear_solvers.native.number_formats import load_and_store
 from alx_solver.linear_solvers.native.xla_handler import data, dimension, register_handler
 
@@ -131,7 +131,7 @@ def _tables(variant: Variant) -> Callable:
     dim = variant.dim
     row_type, col_type = load_and_store(variant.row_dtype)[0], load_and_store(variant.col_dtype)[0]
 
-    @compiled
+    @allocating
     def tables(arguments: Any, results: Any) -> Any:
         solved = data(results, 0, (dimension(arguments, 0, 0), dimension(arguments, 0, 1), dim), row_type)
         row_shard = data(arguments, 1, (dimension(arguments, 1, 0), dim), row_type)
@@ -147,7 +147,7 @@ def _whole_handler(variant: Variant) -> Callable:
     _, load_row, store_row = load_and_store(variant.row_dtype)
     solve, new_work_space, tables_of = make_block_solver(variant), make_work_space(variant), _tables(variant)
 
-    @compiled
+    @allocating
     def handle(arguments: Any, results: Any) -> None:
         solved, row_shard, collected, background = tables_of(arguments, results)
         tiles, tile_rows, width = dimension(arguments, 4, 0), dimension(arguments, 4, 1), dimension(arguments, 4, 2)
@@ -182,7 +182,7 @@ def _cut_handler(variant: Variant) -> Callable:
     _, load_row, store_row = load_and_store(variant.row_dtype)
     solve, new_work_space, tables_of = make_block_solver(variant), make_work_space(variant), _tables(variant)
 
-    @compiled
+    @allocating
     def handle(arguments: Any, results: Any) -> None:
         solved, row_shard, collected, background = tables_of(arguments, results)
         tile_entries, width = dimension(arguments, 4, 1) * dimension(arguments, 4, 2), dimension(arguments, 4, 2)

@@ -10,7 +10,11 @@ from alx_solver.linear_solvers.native.compiled import compiled
 
 
 def load_and_store(dtype: str) -> tuple[Any, Callable, Callable]:
-    """The type of a table's numbers in memory, and functions that copy an embedding from and to it."""
+    """The type of a table's numbers in memory, and functions that copy an embedding from and to it.
+
+    Their loops are not of constant length: LLVM unrolls a copy of up to 64 numbers into moves of one number each, and
+    an epoch at d = 64 then takes up to 1.9 times as long.
+    """
     if dtype == "float32":
 
         @compiled
