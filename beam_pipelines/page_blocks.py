@@ -92,10 +92,9 @@ class PageBlocks:
         self.counts["links_unselected"] += self._unselected
         lengths = np.array(self._lengths)
         slots = np.fromiter(self._slots, np.int64, len(self._slots))
-        links = self._resolver.resolve(slots, lengths, self._bases)
-        page = self._resolver.indices(self._urls)
-        digests, masks = self._resolver.table()
-        key, check = keys_of_digests(digests, key_bits=self._key_bits)
+        resolved = self._resolver.resolve(slots, lengths, self._bases, self._urls)
+        page, links, masks = resolved.pages, resolved.links, resolved.masks
+        key, check = keys_of_digests(resolved.digests, key_bits=self._key_bits)
         urls = binary_array(map(str.encode, self._urls))
         self._start()
         partition = partition_of(key[page], self._num_partitions)
