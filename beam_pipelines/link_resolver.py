@@ -20,7 +20,7 @@ import xxhash
 
 from webgraph.arrow_arrays import numbers_of, string_array
 from webgraph.canonical_url import rejection_reason, top_level_domain
-from webgraph.link_arrays import join_parsed, join_plain
+from webgraph.link_arrays import join_parsed, join_plain, without_fragments
 
 NOT_HTTP = -1
 NOT_A_URL = -2
@@ -127,15 +127,15 @@ class LinkResolver:
           pages: [pages], the canonical URLs of the pages.
         """
         table = _UrlTable(self._masks)
-        stems: list[str] = []
-        slot_of_stem: list[int] = []
+        hrefs: list[str] = []
+        slot_of_href: list[int] = []
         for directory in self._directories.values():
-            stems += [_without_fragment(href) if "#" in href else href for href in directory]
-            slot_of_stem += directory.values()
-        stem = np.empty(len(stems), dtype=np.int64)
-        stem[np.fromiter(slot_of_stem, np.int64, len(stems))] = np.arange(len(stems))
-        stem = stem[slots]
-        links = self._resolve_stems(stems, table)[stem]
+            hrefs += directory
+            slot_of_href += directory.values()
+        href = np.empty(len(hrefs), dtype=np.int64)
+        href[np.fromiter(slot_of_href, np.int64, len(hrefs))] = np.arange(len(hrefs))
+        href = href[slots]
+        links = self._resolve_distinct(hrefs, table)[href]
         page = np.repeat(np.arange(len(lengths)), lengths)
         is_base = np.flatnonzero(links == _BASE)
         needed = np.flatnonzero(np.bincount(page[is_base], minlength=len(lengths)))
@@ -143,38 +143,39 @@ class LinkResolver:
         place_of_base[needed] = table.add([bases[at] for at in needed.tolist()])
         links[is_base] = place_of_base[page[is_base]]
         of_base = np.flatnonzero(links == _OF_BASE)
-        hrefs = [stems[at] for at in stem[of_base].tolist()]
-        links[of_base] = table.add_joined(hrefs, join_parsed(hrefs, page[of_base], bases))
+        queries = [hrefs[at] for at in href[of_base].tolist()]
+        links[of_base] = table.add_joined(queries, join_parsed(queries, page[of_base], bases))
         return table.resolved(links, table.add(pages))
 
-    def _resolve_stems(self, stems: list[str], table: "_UrlTable") -> np.ndarray:
-        """Returns int64[stems]: for each distinct link, its place, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
+    def _resolve_distinct(self, hrefs: list[str], table: "_UrlTable") -> np.ndarray:
+        """Returns int64[hrefs]: for each distinct link, its place, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
         bases = [directory.base for directory in self._directories.values()]
         base = np.repeat(np.arange(len(bases)), list(map(len, self._directories.values())))
         masks = np.array(self._masks.mask_all(bases), dtype=np.uint64)
         found = [np.empty(0, dtype=np.int64)]
-        for start in range(0, len(stems), _TOGETHER):
+        for start in range(0, len(hrefs), _TOGETHER):
             batch = slice(start, start + _TOGETHER)
-            found.append(_resolve_batch(stems[batch], base[batch], bases, masks, table))
+            distinct, distinct_base, number = without_fragments(hrefs[batch], base[batch])
+            found.append(_resolve_batch(distinct, distinct_base, bases, masks, table)[number])
         return np.concatenate(found)
 
 
 def _resolve_batch(
-    stems: list[str], base: np.ndarray, bases: Sequence[str], masks: np.ndarray, table: "_UrlTable"
+    hrefs: list[str], base: np.ndarray, bases: Sequence[str], masks: np.ndarray, table: "_UrlTable"
 ) -> np.ndarray:
-    """See `LinkResolver._resolve_stems`; `masks` are those of the bases."""
-    plain = join_plain(string_array(stems), base, bases)
-    found = np.full(len(stems), _OF_BASE)
+    """See `LinkResolver._resolve_distinct`; `masks` are those of the bases."""
+    plain = join_plain(string_array(hrefs), base, bases)
+    found = np.full(len(hrefs), _OF_BASE)
     found[plain.relative] = table.add_array(plain.relative_urls, masks[base[plain.relative]])
     found[plain.absolute] = table.add_array(plain.absolute_urls)
     parsed = []
     for at in np.flatnonzero(found == _OF_BASE).tolist():
-        if not stems[at]:
+        if not hrefs[at]:
             found[at] = _BASE
-        elif _has_path(stems[at]):
+        elif _has_path(hrefs[at]):
             parsed.append(at)
-    hrefs = [stems[at] for at in parsed]
-    found[parsed] = table.add_joined(hrefs, join_parsed(hrefs, base[parsed], bases))
+    others = [hrefs[at] for at in parsed]
+    found[parsed] = table.add_joined(others, join_parsed(others, base[parsed], bases))
     return found
 
 
@@ -231,9 +232,3 @@ def _has_path(href: str) -> bool:
 
 def _rejection(href: str) -> int:
     return NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL
-
-
-def _without_fragment(href: str) -> str:
-    """The link that resolves alike. A blank belongs to the path before a fragment, and not at the end of a link."""
-    bare = href.partition("#")[0]
-    return href if bare[-1:] and bare[-1] <= " " else bare
