@@ -118,7 +118,7 @@ class LinkResolver:
     def resolve(
         self, slots: np.ndarray, lengths: np.ndarray, bases: Sequence[str], pages: Sequence[str]
     ) -> ResolvedLinks:
-        """Resolves the links of all pages.
+        """Resolves the links of all pages, and forgets them.
 
         Args:
           slots: int64[links], the slots of the pages' links, one page after another.
@@ -127,15 +127,18 @@ class LinkResolver:
           pages: [pages], the canonical URLs of the pages.
         """
         table = _UrlTable(self._masks)
+        base_of_directory = [directory.base for directory in self._directories.values()]
+        base = np.repeat(np.arange(len(self._directories)), list(map(len, self._directories.values())))
         hrefs: list[str] = []
-        slot_of_href: list[int] = []
+        href_of_slot = np.empty(self.num_slots, dtype=np.int64)
         for directory in self._directories.values():
+            of_directory = np.fromiter(directory.values(), np.int64, len(directory))
+            href_of_slot[of_directory] = np.arange(len(hrefs), len(hrefs) + len(directory))
             hrefs += directory
-            slot_of_href += directory.values()
-        href = np.empty(len(hrefs), dtype=np.int64)
-        href[np.fromiter(slot_of_href, np.int64, len(hrefs))] = np.arange(len(hrefs))
-        href = href[slots]
-        links = self._resolve_distinct(hrefs, table)[href]
+            directory.clear()  # all that is held at once counts
+        self._directories, self.num_slots = {}, 0
+        href = href_of_slot[slots]
+        links = self._resolve_distinct(hrefs, base, base_of_directory, table)[href]
         page = np.repeat(np.arange(len(lengths)), lengths)
         is_base = np.flatnonzero(links == _BASE)
         needed = np.flatnonzero(np.bincount(page[is_base], minlength=len(lengths)))
@@ -144,13 +147,14 @@ class LinkResolver:
         links[is_base] = place_of_base[page[is_base]]
         of_base = np.flatnonzero(links == _OF_BASE)
         queries = [hrefs[at] for at in href[of_base].tolist()]
+        del hrefs, href, href_of_slot, base
         links[of_base] = table.add_joined(queries, join_parsed(queries, page[of_base], bases))
         return table.resolved(links, table.add(pages))
 
-    def _resolve_distinct(self, hrefs: list[str], table: "_UrlTable") -> np.ndarray:
+    def _resolve_distinct(
+        self, hrefs: list[str], base: np.ndarray, bases: Sequence[str], table: "_UrlTable"
+    ) -> np.ndarray:
         """Returns int64[hrefs]: for each distinct link, its place, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
-        bases = [directory.base for directory in self._directories.values()]
-        base = np.repeat(np.arange(len(bases)), list(map(len, self._directories.values())))
         masks = np.array(self._masks.mask_all(bases), dtype=np.uint64)
         found = [np.empty(0, dtype=np.int64)]
         for start in range(0, len(hrefs), _TOGETHER):
