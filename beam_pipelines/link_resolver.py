@@ -3,25 +3,32 @@
 A page's links mostly repeat those of its site, and how a relative link resolves depends on the directory of the base,
 not on the whole base, unless the link is empty or starts with `?` or `#`. So each directory has a dictionary from link
 as written to a slot, a number of its own, and while pages are read a link costs one look-up, run by `map` and not by a
-Python loop. When all pages are there, each slot is resolved once, and slots become indices as arrays.
+Python loop. When all pages are there, each slot is resolved once, all of them together, and slots become indices as
+arrays.
 """
 
+import dataclasses
 import itertools
 import re
 import string
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import pyarrow as pa
 import xxhash
 
-from webgraph.canonical_url import BaseUrl, rejection_reason, top_level_domain
+from webgraph.arrow_arrays import numbers_of, string_array
+from webgraph.canonical_url import rejection_reason, top_level_domain
+from webgraph.link_arrays import join_parsed, join_plain, without_fragments
 
 NOT_HTTP = -1
 NOT_A_URL = -2
 _BASE = -3
 _OF_BASE = -4
 """Links that are the base itself (empty, or only a fragment), and links that depend on the whole base."""
+_TOGETHER = 1 << 14
+"""Links that are resolved together, so that their arrays are small and stay in the cache."""
 
 _PATH_STARTS = frozenset(string.ascii_letters + string.digits + "/._~%-") - {"h", "H"}
 """A link that starts with one of these has a path or a scheme of its own."""
@@ -62,6 +69,23 @@ class TldMasks:
         return masks
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ResolvedLinks:
+    """Links and pages as indices of a table of the distinct URLs.
+
+    Attributes:
+      links: int64[links], or NOT_HTTP or NOT_A_URL.
+      pages: int64[pages].
+      digests: the concatenated xxh3_128 digests of the table's URLs.
+      masks: uint64[urls], see `TldMasks`.
+    """
+
+    links: np.ndarray
+    pages: np.ndarray
+    digests: bytes
+    masks: np.ndarray
+
+
 class _Directory(defaultdict[str, int]):
     """Slots of the links that pages of one directory have, as written, and a base of that directory."""
 
@@ -77,8 +101,6 @@ class LinkResolver:
         self._masks = masks
         self._next_slot = itertools.count().__next__
         self._directories: dict[str, _Directory] = {}
-        self._index: defaultdict[str, int] = defaultdict(itertools.count(1).__next__)  # a new URL has the next index
-        self._index[""] = 0  # in the place of links that are no plain ones
         self.num_slots = 0
 
     def slots(self, hrefs: list[str], base: str) -> list[int]:
@@ -93,89 +115,118 @@ class LinkResolver:
         self.num_slots += len(directory) - before
         return slots
 
-    def resolve(self, slots: np.ndarray, lengths: np.ndarray, bases: list[str]) -> np.ndarray:
-        """Resolves the links of all pages.
+    def resolve(
+        self, slots: np.ndarray, lengths: np.ndarray, bases: Sequence[str], pages: Sequence[str]
+    ) -> ResolvedLinks:
+        """Resolves the links of all pages, and forgets them.
 
         Args:
           slots: int64[links], the slots of the pages' links, one page after another.
           lengths: int64[pages], how many links each page has.
           bases: [pages], the base URLs that the slots were asked for with.
-
-        Returns:
-          int64[links]: the index of each link in the table, or NOT_HTTP or NOT_A_URL.
+          pages: [pages], the canonical URLs of the pages.
         """
-        numbers, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        href_of_slot: dict[int, str] = {}  # where the whole base is needed
+        table = _UrlTable(self._masks)
+        base_of_directory = [directory.base for directory in self._directories.values()]
+        base = np.repeat(np.arange(len(self._directories)), list(map(len, self._directories.values())))
+        hrefs: list[str] = []
+        href_of_slot = np.empty(self.num_slots, dtype=np.int64)
         for directory in self._directories.values():
-            hrefs = list(directory)
             of_directory = np.fromiter(directory.values(), np.int64, len(directory))
-            found = self._resolve_directory(hrefs, BaseUrl(directory.base))
-            numbers.append(of_directory)
-            places.append(found)
-            for at in np.flatnonzero(found == _OF_BASE).tolist():
-                href_of_slot[int(of_directory[at])] = hrefs[at]
-        index_of_slot = np.empty(self.num_slots, dtype=np.int64)
-        index_of_slot[np.concatenate(numbers)] = np.concatenate(places)
-        links = index_of_slot[slots]
+            href_of_slot[of_directory] = np.arange(len(hrefs), len(hrefs) + len(directory))
+            hrefs += directory
+            directory.clear()  # all that is held at once counts
+        self._directories, self.num_slots = {}, 0
+        href = href_of_slot[slots]
+        links = self._resolve_distinct(hrefs, base, base_of_directory, table)[href]
         page = np.repeat(np.arange(len(lengths)), lengths)
-        is_base = links == _BASE
-        links[is_base] = self.indices(bases)[page[is_base]]
-        base = BaseUrl("")
-        for at in np.flatnonzero(links == _OF_BASE).tolist():
-            if base.href != bases[page[at]]:  # parsed once a page: a hostile one is long, and has many such links
-                base = BaseUrl(bases[page[at]])
-            href = href_of_slot[int(slots[at])]
-            links[at] = self._place(href, base.join(href))
-        return links
+        is_base = np.flatnonzero(links == _BASE)
+        needed = np.flatnonzero(np.bincount(page[is_base], minlength=len(lengths)))
+        place_of_base = np.empty(len(lengths), dtype=np.int64)
+        place_of_base[needed] = table.add([bases[at] for at in needed.tolist()])
+        links[is_base] = place_of_base[page[is_base]]
+        of_base = np.flatnonzero(links == _OF_BASE)
+        queries = [hrefs[at] for at in href[of_base].tolist()]
+        del hrefs, href, href_of_slot, base
+        links[of_base] = table.add_joined(queries, join_parsed(queries, page[of_base], bases))
+        return table.resolved(links, table.add(pages))
 
-    def indices(self, urls: list[str]) -> np.ndarray:
-        """Returns int64[urls]: the indices of canonical URLs."""
-        return np.fromiter(map(self._index.__getitem__, urls), np.int64, len(urls))
-
-    def table(self) -> tuple[bytes, np.ndarray]:
-        """The distinct URLs so far, after one that no link has: their concatenated xxh3_128 digests, and uint64[urls]
-        of masks.
-        """
-        digests = b"".join(map(xxhash.xxh3_128_digest, map(str.encode, self._index)))
-        masks = self._masks.mask_all(itertools.islice(self._index, 1, None))
-        return digests, np.array([0, *masks], dtype=np.uint64)
-
-    def _resolve_directory(self, hrefs: list[str], base: BaseUrl) -> np.ndarray:
-        """Returns for each distinct link its index, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
-        if "#" not in "".join(hrefs):
-            return self._resolve_stems(hrefs, base)
-        number: defaultdict[str, int] = defaultdict(itertools.count().__next__)
-        stems = (_without_fragment(href) if "#" in href else href for href in hrefs)
-        number_of_href = np.fromiter(map(number.__getitem__, stems), np.int64, len(hrefs))
-        return self._resolve_stems(list(number), base)[number_of_href]
-
-    def _resolve_stems(self, distinct: list[str], base: BaseUrl) -> np.ndarray:
-        """The same for links whose fragments were cut off."""
-        urls = base.join_plain(distinct)
-        found = list(map(self._index.__getitem__, urls))
-        parsed = []
-        for at in _places_of("", urls):
-            found[at] = _OF_BASE
-            if _has_path(distinct[at]):
-                parsed.append(at)
-        hrefs = [distinct[at] for at in parsed]
-        for at, href, url in zip(parsed, hrefs, base.join_parsed(hrefs), strict=True):
-            found[at] = self._place(href, url)
-        if "" in distinct:
-            found[distinct.index("")] = _BASE
-        return np.array(found, dtype=np.int64)
-
-    def _place(self, href: str, url: str | None) -> int:
-        """The index of what a link was resolved to, or why it was not."""
-        return _rejection(href) if url is None else self._index[url]
+    def _resolve_distinct(
+        self, hrefs: list[str], base: np.ndarray, bases: Sequence[str], table: "_UrlTable"
+    ) -> np.ndarray:
+        """Returns int64[hrefs]: for each distinct link, its place, NOT_HTTP, NOT_A_URL, _BASE or _OF_BASE."""
+        masks = np.array(self._masks.mask_all(bases), dtype=np.uint64)
+        found = [np.empty(0, dtype=np.int64)]
+        for start in range(0, len(hrefs), _TOGETHER):
+            batch = slice(start, start + _TOGETHER)
+            distinct, distinct_base, number = without_fragments(hrefs[batch], base[batch])
+            found.append(_resolve_batch(distinct, distinct_base, bases, masks, table)[number])
+        return np.concatenate(found)
 
 
-def _places_of(text: str, texts: list[str]) -> Iterator[int]:
-    """Yields where in a list a text is. Where it is rare, in a third of the time of a loop over the list."""
-    at = -1
-    for _ in range(texts.count(text)):
-        at = texts.index(text, at + 1)
-        yield at
+def _resolve_batch(
+    hrefs: list[str], base: np.ndarray, bases: Sequence[str], masks: np.ndarray, table: "_UrlTable"
+) -> np.ndarray:
+    """See `LinkResolver._resolve_distinct`; `masks` are those of the bases."""
+    plain = join_plain(string_array(hrefs), base, bases)
+    found = np.full(len(hrefs), _OF_BASE)
+    found[plain.relative] = table.add_array(plain.relative_urls, masks[base[plain.relative]])
+    found[plain.absolute] = table.add_array(plain.absolute_urls)
+    parsed = []
+    for at in np.flatnonzero(found == _OF_BASE).tolist():
+        if not hrefs[at]:
+            found[at] = _BASE
+        elif _has_path(hrefs[at]):
+            parsed.append(at)
+    others = [hrefs[at] for at in parsed]
+    found[parsed] = table.add_joined(others, join_parsed(others, base[parsed], bases))
+    return found
+
+
+class _UrlTable:
+    """Collects URLs, each of which has a place: how many were added before."""
+
+    def __init__(self, masks: TldMasks) -> None:
+        self._masks = masks
+        self._urls: list[pa.LargeStringArray] = []
+        self._mask: list[np.ndarray] = []
+        self._num_urls = 0
+
+    def add_array(self, urls: pa.LargeStringArray, masks: np.ndarray | None = None) -> np.ndarray:
+        """Adds URLs, and returns int64[urls], their places."""
+        if masks is None:
+            masks = np.array(self._masks.mask_all(urls.to_pylist()), dtype=np.uint64)
+        self._urls.append(urls)
+        self._mask.append(masks)
+        self._num_urls += len(urls)
+        return np.arange(self._num_urls - len(urls), self._num_urls)
+
+    def add(self, urls: Sequence[str]) -> np.ndarray:
+        """The same for strings."""
+        return self.add_array(string_array(urls), np.array(self._masks.mask_all(urls), dtype=np.uint64))
+
+    def add_joined(self, hrefs: Sequence[str], urls: Sequence[str | None]) -> np.ndarray:
+        """Adds what links were resolved to. Returns int64[links]: places, or why a link has none."""
+        if None not in urls:
+            return self.add(urls)  # type: ignore[arg-type]
+        places = np.array(
+            [_rejection(href) if url is None else 0 for href, url in zip(hrefs, urls, strict=True)], dtype=np.int64
+        )
+        places[places == 0] = self.add([url for url in urls if url is not None])
+        return places
+
+    def resolved(self, links: np.ndarray, pages: np.ndarray) -> ResolvedLinks:
+        """Makes the table. `links` and `pages` are places; negative ones stay as they are."""
+        encoded = pa.chunked_array(self._urls, pa.large_string()).dictionary_encode().chunks
+        index = np.concatenate([np.empty(0, np.int64), *(numbers_of(chunk.indices) for chunk in encoded)])
+        urls = (encoded[-1].dictionary if encoded else string_array([])).view(pa.large_binary())  # one for all
+        masks = np.empty(len(urls), dtype=np.uint64)
+        masks[index] = np.concatenate(self._mask)
+        digests: list[bytes] = []
+        for start in range(0, len(urls), _TOGETHER):
+            digests += map(xxhash.xxh3_128_digest, urls[start : start + _TOGETHER].to_pylist())
+        links[links >= 0] = index[links[links >= 0]]
+        return ResolvedLinks(links=links, pages=index[pages], digests=b"".join(digests), masks=masks)
 
 
 def _has_path(href: str) -> bool:
@@ -185,9 +236,3 @@ def _has_path(href: str) -> bool:
 
 def _rejection(href: str) -> int:
     return NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL
-
-
-def _without_fragment(href: str) -> str:
-    """The link that resolves alike. A blank belongs to the path before a fragment, and not at the end of a link."""
-    bare = href.partition("#")[0]
-    return href if bare[-1:] and bare[-1] <= " " else bare

@@ -29,8 +29,8 @@ from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 MAX_BLOCK_LINKS = 1 << 21
 MAX_BLOCK_DISTINCT_LINKS = 1 << 19
 """A block is closed at either, whatever the size of the archive, so that memory is bounded. Measured, at the peak while
-a block is taken and encoded: 55 bytes a link, and 535 more for one that its directory did not have yet, of 80
-characters; together 400 MB."""
+a block is taken and encoded: 64 bytes a link, and 656 for one of 80 characters that its directory did not have yet;
+together 440 MB."""
 MAX_BLOCK_CHARACTERS = 1 << 28
 """Of links as written, and of the bases of new ones, so that long ones are bounded as well. Usual links of a full block
 have less than half of it."""
@@ -92,10 +92,10 @@ class PageBlocks:
         self.counts["links_unselected"] += self._unselected
         lengths = np.array(self._lengths)
         slots = np.fromiter(self._slots, np.int64, len(self._slots))
-        links = self._resolver.resolve(slots, lengths, self._bases)
-        page = self._resolver.indices(self._urls)
-        digests, masks = self._resolver.table()
-        key, check = keys_of_digests(digests, key_bits=self._key_bits)
+        self._slots = []
+        resolved = self._resolver.resolve(slots, lengths, self._bases, self._urls)
+        page, links, masks = resolved.pages, resolved.links, resolved.masks
+        key, check = keys_of_digests(resolved.digests, key_bits=self._key_bits)
         urls = binary_array(map(str.encode, self._urls))
         self._start()
         partition = partition_of(key[page], self._num_partitions)

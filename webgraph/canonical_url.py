@@ -13,7 +13,6 @@ Queries are percent-encoded as UTF-8 whatever the page's charset, because a WAT 
 """
 
 import re
-from collections.abc import Iterator, Sequence
 from typing import Self
 
 import ada_url
@@ -23,27 +22,10 @@ CANONICALIZER = "whatwg-url/1"
 """Name and version of the rules of this module. It changes whenever some URL's canonical form changes."""
 
 _HTTP = ("http://", "https://")
-_WORD = "A-Za-z0-9_"
-"""Not `\\w`: only a set that names its characters becomes a table, which is twice as fast."""
-_SEGMENT = rf"[{_WORD}~-][{_WORD}~.%-]*+"
-_QUERY = rf"(?:\?[{_WORD}~.%=&+:;,/-]*+)?+"
-_PLAIN = re.compile(rf"/?+{_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY}")
-"""Relative links with nothing in them that the standard changes: no scheme, dot segment, or character to encode."""
-_MAX_UPWARDS = 8
-_DOTTED = re.compile(rf"(?:\./)?+((?:\.\./){{0,{_MAX_UPWARDS}}}+)({_SEGMENT}(?:/{_SEGMENT})*+/?+{_QUERY})")
-"""The same behind `./`, and below a folder above that of the base."""
-_PLAIN_LINES = re.compile(rf"(?:{_PLAIN.pattern}\n)++")
-_LABEL = r"(?!xn--)[a-z0-9-]++"
-_PLAIN_URL = re.compile(rf"https?://(?:{_LABEL}\.)*+(?=[a-z]){_LABEL}/(?:{_SEGMENT}/)*+(?:{_SEGMENT})?+{_QUERY}")
-"""URLs that are canonical as they are: besides, no port, no IP address (they end in a number), no IDNA label."""
 _DRIVE = re.compile(r"/[A-Za-z][:|](?:[/?#]|$)")
 _SCHEME = re.compile(r"[\x00-\x20]*([a-zA-Z][a-zA-Z0-9+.\t\n\r-]*):")
-_SIGNS = ("#", "@", "^", "|", "xn--")
-"""URLs with none of these, and with no colon but their scheme's, are canonical as the first parser gives them."""
-_REJECTED = "http://@"
+REJECTED = "http://@"
 """Stands for a URL that the first parser rejects, so that the second one is asked."""
-_TOGETHER = 64
-"""Links that are looked at as one text first."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -68,59 +50,16 @@ class BaseUrl:
 
     def join(self, href: str) -> str | None:
         """Returns the canonical URL of `href`, or None where it is not an http or https URL. Never raises."""
+        return self.finish(self.join_with_first(href), href)
+
+    def join_with_first(self, href: str) -> str:
+        """What the first parser makes of `href`, or REJECTED; `finish` makes the canonical URL of it."""
         try:
-            joined = str(self._parsed.join(href))  # type: ignore[union-attr]  # None: AttributeError
+            return str(self._parsed.join(href))  # type: ignore[union-attr]  # None: AttributeError
         except (URLError, AttributeError, UnicodeEncodeError):
-            return _join_with_ada(href, self.href)
-        return self._finish(joined, href)
+            return REJECTED
 
-    def join_plain(self, hrefs: Sequence[str]) -> list[str]:
-        """Returns `join` of each link that needs no parser, which most do not, and "" for the others."""
-        path_end = self.href.find("?")
-        folder = self.href[: self.href.rfind("/", 0, path_end if path_end >= 0 else None) + 1]
-        root = folder[: folder.index("/", len("https://"))]
-        above = _folders_above(folder)
-        scheme = self.href[: self.href.index("/")]
-        plain, plain_url, dotted = _PLAIN.fullmatch, _PLAIN_URL.fullmatch, _DOTTED.fullmatch
-        urls: list[str] = []
-        for start in range(0, len(hrefs), _TOGETHER):
-            several = hrefs[start : start + _TOGETHER]
-            if len(several) == _TOGETHER and _all_plain(several):
-                urls += [(root if href[0] == "/" else folder) + href for href in several]
-            else:
-                for href in several:
-                    first = href[:1]
-                    if first == ".":  # no plain link, and all dotted ones that are not plain
-                        found = dotted(href)
-                        urls.append(above[len(found[1]) // 3] + found[2] if found else "")
-                    elif first == "h" and plain_url(href):
-                        urls.append(href)
-                    elif plain(href):
-                        urls.append((root if first == "/" else folder) + href)
-                    elif href.startswith("//") and plain_url(scheme + href):
-                        urls.append(scheme + href)
-                    else:
-                        urls.append("")
-        return urls
-
-    def join_parsed(self, hrefs: Sequence[str]) -> Iterator[str | None]:
-        """Yields `join` of each link, in half of the time."""
-        for start in range(0, len(hrefs), _TOGETHER):
-            yield from self._join_together(hrefs[start : start + _TOGETHER])
-
-    def _join_together(self, hrefs: Sequence[str]) -> list[str | None]:
-        joined = []
-        for href in hrefs:
-            try:
-                joined.append(str(self._parsed.join(href)))  # type: ignore[union-attr]  # None: AttributeError
-            except (URLError, AttributeError, UnicodeEncodeError):
-                joined.append(_REJECTED)
-        text = "\n".join(joined)
-        if text.count(":") == len(joined) and not any(sign in text for sign in _SIGNS):
-            return [url if url.startswith(_HTTP) else None for url in joined]
-        return [self._finish(url, href) for url, href in zip(joined, hrefs, strict=True)]
-
-    def _finish(self, joined: str, href: str) -> str | None:
+    def finish(self, joined: str, href: str) -> str | None:
         """The canonical URL of `href`, of which the first parser made `joined`."""
         if not joined.startswith(_HTTP):
             return None
@@ -149,21 +88,6 @@ def canonicalize(url: str, base: BaseUrl | None = None) -> str | None:
     if _is_for_ada(parsed):
         return _join_with_ada(url, None)
     return parsed.partition("#")[0]
-
-
-def _all_plain(hrefs: Sequence[str]) -> bool:
-    text = "\n".join(hrefs) + "\n"
-    return text.count("\n") == len(hrefs) and _PLAIN_LINES.fullmatch(text) is not None
-
-
-def _folders_above(folder: str) -> list[str]:
-    """Where `../` leads to from the folder of a canonical URL, by how many there are; never above the root."""
-    root, folders = folder.index("/", len("https://")), [folder]
-    for _ in range(_MAX_UPWARDS):
-        if len(folder) > root + 1:
-            folder = folder[: folder.rindex("/", 0, -1) + 1]
-        folders.append(folder)
-    return folders
 
 
 def _is_for_ada(parsed: str) -> bool:

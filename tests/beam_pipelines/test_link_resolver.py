@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import xxhash
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from beam_pipelines import link_resolver
 from beam_pipelines.link_resolver import NOT_A_URL, NOT_HTTP, LinkResolver, TldMasks
 from webgraph.canonical_url import BaseUrl, rejection_reason
 
@@ -38,25 +39,31 @@ _HREFS = st.one_of(
 
 
 @given(st.lists(st.tuples(_BASES, st.lists(_HREFS, max_size=6)), max_size=12))
-@settings(max_examples=1000)
-def test_resolving_together_changes_nothing(pages: list[tuple[str, list[str]]]) -> None:
-    resolver = LinkResolver(TldMasks(((),)))
+@settings(max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("together", [2, 1 << 14])
+def test_resolving_together_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, together: int, pages: list[tuple[str, list[str]]]
+) -> None:
+    monkeypatch.setattr(link_resolver, "_TOGETHER", together)
+    masks = TldMasks(((), ("de",), ("in",)))
+    resolver = LinkResolver(masks)
     slots = [slot for base, hrefs in pages for slot in resolver.slots(hrefs, base)]
     lengths = np.array([len(hrefs) for _, hrefs in pages], dtype=np.int64)
-    links = resolver.resolve(np.array(slots, dtype=np.int64), lengths, [base for base, _ in pages])
-    urls: dict[int, str] = {}
+    bases = [base for base, _ in pages]
+    resolved = resolver.resolve(np.array(slots, dtype=np.int64), lengths, bases, bases)
+    urls = dict(zip(resolved.pages.tolist(), bases, strict=True))
     written = ((base, href) for base, hrefs in pages for href in hrefs)
-    for (base, href), index in zip(written, links.tolist(), strict=True):
+    for (base, href), index in zip(written, resolved.links.tolist(), strict=True):
         url = BaseUrl(base).join(href)
         if url is None:
             assert index == (NOT_HTTP if rejection_reason(href) == "not_http" else NOT_A_URL), href
         else:
             assert urls.setdefault(index, url) == url, (base, href)
     assert len(set(urls.values())) == len(urls)
-    digests, masks = resolver.table()
-    assert len(digests) == 16 * len(masks)
+    assert sorted(urls) == list(range(len(resolved.masks)))
     for index, url in urls.items():
-        assert digests[16 * index : 16 * index + 16] == xxhash.xxh3_128_digest(url.encode())
+        assert resolved.digests[16 * index : 16 * index + 16] == xxhash.xxh3_128_digest(url.encode())
+        assert resolved.masks[index] == masks.mask(url)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webgraph.arrow_arrays import binary_array, number_array, numbers_of
+from webgraph.arrow_arrays import binary_array, number_array, numbers_of, string_array
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
 
 
@@ -20,6 +20,17 @@ def test_binary_array_equals_pyarrows(values: list[bytes]) -> None:
     made = binary_array(values)
     made.validate(full=True)
     assert made.equals(pa.array(values, type=pa.large_binary()))
+
+
+@given(st.lists(st.text(max_size=5)))
+def test_string_array_equals_pyarrows(values: list[str]) -> None:
+    made = string_array(values)
+    made.validate(full=True)
+    assert made.equals(pa.array(values, type=pa.large_string()))
+
+
+def test_string_array_has_no_place_for_surrogates() -> None:
+    assert string_array(["a", "\ud800\udc00b", "\u00e4"]).to_pylist() == ["a", "\ufffd\ufffdb", "\u00e4"]
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint32, np.int32])

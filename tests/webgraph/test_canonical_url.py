@@ -30,17 +30,10 @@ _PIECES = st.sampled_from(
     ]
 )  # fmt: skip
 _LIKE_URLS = st.lists(_PIECES, max_size=8).map("".join)
-_HREFS = st.one_of(_LIKE_URLS, _ANY_TEXT, st.builds("http://{}/{}".format, _LIKE_URLS, _ANY_TEXT))
+HREFS = st.one_of(_LIKE_URLS, _ANY_TEXT, st.builds("http://{}/{}".format, _LIKE_URLS, _ANY_TEXT))
 _BASES = st.sampled_from(
     ["http://a.de/", "https://www.example.org:8080/x/y.html?q=1", "http://[::1]/a/b/", "https://xn--bcher-kva.de/ä^/x"]
 )
-
-
-def join_all(base: BaseUrl, hrefs: list[str]) -> list[str | None]:
-    """What `join_plain` gives, and `join_parsed` for the others."""
-    plain = base.join_plain(hrefs)
-    parsed = base.join_parsed([href for href, url in zip(hrefs, plain, strict=True) if not url])
-    return [url or next(parsed) for url in plain]
 
 
 def _by_ada(url: str, base: str | None) -> str | None:
@@ -142,7 +135,7 @@ def test_joins(href: str, expected: str | None) -> None:
     assert base.join(href) == expected
 
 
-@given(_HREFS)
+@given(HREFS)
 @settings(max_examples=600)
 @example("http://\ud800/")
 @example("http://a.de/\udfff")
@@ -156,62 +149,11 @@ def test_canonical_form_is_total_and_idempotent(url: str) -> None:
         assert first.isascii() and "#" not in first and "\n" not in first
 
 
-@given(_HREFS, st.none() | _BASES)
+@given(HREFS, st.none() | _BASES)
 @settings(max_examples=800)
 def test_both_parsers_agree(href: str, base: str | None) -> None:
     parsed = None if base is None else BaseUrl.parse(base)
     assert canonicalize(href, parsed) == _by_ada(href, base)
-
-
-@given(st.lists(st.one_of(_HREFS, st.sampled_from(["/a", "b#c", "mailto:a@b", "http://[", "//xn--a"])), max_size=5))
-def test_joining_together_is_joining_one_by_one(hrefs: list[str]) -> None:
-    base = BaseUrl("http://a.de/x/y?q")
-    for several in (hrefs, ["/plain"] * 63 + hrefs):  # in the second, some of a later batch
-        assert join_all(base, several) == [base.join(href) for href in several]
-        assert list(base.join_parsed(several)) == [base.join(href) for href in several]
-
-
-@given(
-    st.lists(
-        st.builds(
-            "{}{}".format,
-            st.sampled_from(["", "./", "../", "./../../", "../" * 9, "//h.de"]),
-            st.text("/a.%2e-~_?=&:;@h", max_size=12),
-        ),
-        max_size=6,
-    ),
-    st.sampled_from(
-        [
-            "http://a.de/",
-            "https://a.de:81/x/y",
-            "http://a.de/x/?/q/r",
-            "http://[::1]/x//y",
-            "http://a.de/c:/x//y/z",
-            "http://xn--a.de/b/",
-        ]
-    ),
-)
-@settings(max_examples=800)
-def test_plain_relative_links_need_no_parser(hrefs: list[str], base: str) -> None:
-    assert join_all(BaseUrl(base), hrefs) == [BaseUrl(base).join(href) for href in hrefs]
-
-
-@given(
-    st.lists(
-        st.builds(
-            "{}{}{}".format,
-            st.sampled_from(["http://", "https://", "http:/", "HTTP://"]),
-            st.text("a0.-xn:%", max_size=10)
-            | st.sampled_from(["xn--a.de", "a.xn--b", "1.2.3.4", "a.0x1", "a-", "a--b.c"]),
-            st.text("/a.%2e-~_?=&:;@#", max_size=8),
-        ),
-        max_size=6,
-    )
-)
-@settings(max_examples=1500)
-def test_plain_urls_need_no_parser(hrefs: list[str]) -> None:
-    base = BaseUrl("http://a.de/x/y")
-    assert join_all(base, hrefs) == [base.join(href) for href in hrefs]
 
 
 @pytest.mark.parametrize(

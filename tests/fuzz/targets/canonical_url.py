@@ -1,8 +1,11 @@
 """Fuzz target: the canonicaliser. It is total and idempotent, and says what the WHATWG parser ada says."""
 
 import ada_url
+import numpy as np
 
+from webgraph.arrow_arrays import string_array
 from webgraph.canonical_url import BaseUrl, canonicalize, host_of, node_sort_key, rejection_reason, top_level_domain
+from webgraph.link_arrays import join_parsed, join_plain
 
 _BASES = [BaseUrl(href) for href in ("http://a.de/x/y?z", "https://xn--bcher-kva.in:8080/", "http://[::1]/")]
 _WORDS = (
@@ -74,8 +77,11 @@ def run(data: bytes) -> None:
     for base in _BASES:
         url = base.join(text)
         _check(text, url, base.href)
-        assert list(base.join_parsed([text, "x", text])) == [url, base.join("x"), url], (text, base.href)
-        assert base.join_plain([text])[0] in ("", url), (text, base.href)
+        together, same = [text, "x", text], np.zeros(3, dtype=np.int64)
+        assert join_parsed(together, same, [base.href]) == [url, base.join("x"), url], (text, base.href)
+        plain = join_plain(string_array([text]), same[:1], [base.href])
+        found = plain.relative_urls.to_pylist() + plain.absolute_urls.to_pylist()
+        assert found in ([], [url]), (text, base.href)
 
 
 def url_of(data: bytes) -> str:
