@@ -26,11 +26,11 @@ from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.canonical_url import canonicalize
 from webgraph.link_keys import keys_of_digests, partition_of, sorted_distinct
 
-MAX_BLOCK_LINKS = 1 << 21
+MAX_BLOCK_LINKS = 3 << 19
 MAX_BLOCK_DISTINCT_LINKS = 1 << 19
 """A block is closed at either, whatever the size of the archive, so that memory is bounded. Measured, at the peak while
 a block is taken and encoded: 64 bytes a link, and 656 for one of 80 characters that its directory did not have yet;
-together 440 MB."""
+together 411 MB."""
 MAX_BLOCK_CHARACTERS = 1 << 28
 """Of links as written, and of the bases of new ones, so that long ones are bounded as well. Usual links of a full block
 have less than half of it."""

@@ -23,12 +23,12 @@ def _take_whole_vectors() -> None:
 _take_whole_vectors()
 
 # Sums may be reordered, so that loops become vectors; NaN and Inf keep their meaning.
-_OPTIONS = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
 
 allocating = numba.njit(**_OPTIONS)
 """For functions that make arrays, and hold them while others work on them."""
 
-compiled = numba.njit(**_OPTIONS, _nrt=False)
+compiled = numba.njit(**{**_OPTIONS, "_nrt": False})
 """For all others: views are not counted. A count is an atomic operation; they took half of the time of a short row."""
 
 
