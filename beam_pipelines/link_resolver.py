@@ -118,7 +118,7 @@ class LinkResolver:
     def resolve(
         self, slots: np.ndarray, lengths: np.ndarray, bases: Sequence[str], pages: Sequence[str]
     ) -> ResolvedLinks:
-        """Resolves the links of all pages, and forgets them.
+        """Resolves the links of all pages, and forgets them. May be called once.
 
         Args:
           slots: int64[links], the slots of the pages' links, one page after another.
@@ -146,9 +146,14 @@ class LinkResolver:
         place_of_base[needed] = table.add([bases[at] for at in needed.tolist()])
         links[is_base] = place_of_base[page[is_base]]
         of_base = np.flatnonzero(links == _OF_BASE)
-        queries = [hrefs[at] for at in href[of_base].tolist()]
+        number_of_base: dict[str, int] = {}
+        number = np.array([number_of_base.setdefault(each, len(number_of_base)) for each in bases], dtype=np.int64)
+        # What many pages have is joined once: each joined link holds the whole base.
+        pairs, which = np.unique(number[page[of_base]] * len(hrefs) + href[of_base], return_inverse=True)
+        number_of_pair, href_of_pair = np.divmod(pairs, max(1, len(hrefs)))
+        queries = [hrefs[at] for at in href_of_pair.tolist()]
         del hrefs, href, href_of_slot, base
-        links[of_base] = table.add_joined(queries, join_parsed(queries, page[of_base], bases))
+        links[of_base] = table.add_joined(queries, join_parsed(queries, number_of_pair, list(number_of_base)))[which]
         return table.resolved(links, table.add(pages))
 
     def _resolve_distinct(

@@ -31,9 +31,11 @@ MAX_BLOCK_DISTINCT_LINKS = 1 << 19
 """A block is closed at either, whatever the size of the archive, so that memory is bounded. Measured, at the peak while
 a block is taken and encoded: 64 bytes a link, and 656 for one of 80 characters that its directory did not have yet;
 together 411 MB."""
-MAX_BLOCK_CHARACTERS = 1 << 28
-"""Of links as written, and of the bases of new ones, so that long ones are bounded as well. Usual links of a full block
-have less than half of it."""
+MAX_BLOCK_CHARACTERS = 1 << 27
+"""Of links as written, of the bases of new ones, and of what bases have beyond `_SHORT_BASE` for each link, since one
+of a query alone takes the whole base, however often its directory has it. So long ones are bounded as well: what they
+are resolved to takes up to five times its characters. Usual links of a full block have about as many."""
+_SHORT_BASE = 128
 
 
 class PageBlocks:
@@ -68,6 +70,7 @@ class PageBlocks:
         before = self._resolver.num_slots
         self._slots += self._resolver.slots(hrefs, base)
         self._characters += capture.characters + len(url) + (self._resolver.num_slots - before) * len(base)
+        self._characters += len(hrefs) * max(0, len(base) - _SHORT_BASE)
         self._unselected += capture.unselected
         if capture.over_limit:
             self.counts.update(links_in=capture.over_limit, links_over_limit=capture.over_limit)

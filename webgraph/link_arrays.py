@@ -1,4 +1,4 @@
-"""Links of many pages resolved together, as arrays: most need no URL parser, and Arrow's kernels take no Python a link.
+"""Links of many pages resolved together, as arrays: most need no URL parser, and are joined by Arrow's kernels.
 
 `without_fragments` comes first. `join_plain` gives what `BaseUrl.join` gives, for links with nothing in them that the
 URL standard changes: no scheme but http and https, no dot segment but at their start, no character to encode.
@@ -31,8 +31,6 @@ _MAX_UPWARDS = 8
 _ROOT = _MAX_UPWARDS + 1
 _STARTS = _ROOT + 1
 """Where a relative link may start: so far above the folder of its base, or at the root."""
-
-
 _MANY_FRAGMENTS = 0.125
 """Where fewer links have one, resolving all of them takes less time than telling which are equal without it."""
 
@@ -156,13 +154,14 @@ def _join_relative(
     start: np.ndarray, below: pa.LargeStringArray, base: np.ndarray, bases: Sequence[str]
 ) -> pa.LargeStringArray:
     """Adds what links have below their start to it."""
-    code = base * _STARTS + start
-    used = np.flatnonzero(np.bincount(code, minlength=len(bases) * _STARTS))
-    number = np.empty(len(bases) * _STARTS, dtype=np.int64)
+    first_base = int(base.min(initial=len(bases)))  # links of a batch have few bases, which follow each other
+    code = (base - first_base) * _STARTS + start
+    used = np.flatnonzero(np.bincount(code))
+    number = np.empty(int(code.max(initial=-1)) + 1, dtype=np.int64)
     number[used] = np.arange(len(used))
     starts: list[str] = []
     for at, first, last in _runs(used // _STARTS):
-        starts += _starts(bases[at], (used[first:last] - at * _STARTS).tolist())
+        starts += _starts(bases[first_base + at], (used[first:last] - at * _STARTS).tolist())
     return _concatenate(string_array(starts).take(number_array(number[code])), below)
 
 

@@ -38,8 +38,6 @@ from alx_solver.planner.training_plan import PlanOptions
 from alx_solver.regularization import RegularizationRule
 from alx_solver.side import TILE_NUMBERS, make_side
 
-Clock = Callable[[], float]
-
 _ENTRIES = 1 << 18
 _COLUMNS = 1024
 _LENGTHS = tuple(range(16, 112, 4))  # as many widths as training picks: XLA runs few of them one after the other
@@ -55,7 +53,6 @@ def measure_costs(
     dtype: jnp.dtype,
     precision: jax.lax.Precision = jax.lax.Precision.HIGHEST,
     memory_bytes: float | None = None,
-    clock: Clock = time.perf_counter,
 ) -> tuple[HalfStepCosts, DeviceProfile]:
     """Runs for some seconds.
 
@@ -70,7 +67,6 @@ def measure_costs(
         dtype: of the tables.
         precision: of matrix products.
         memory_bytes: of a device, if known.
-        clock: in seconds; processor time a device is the fairer one where other programs use the cores.
     """
     mesh = make_mesh(devices)
 
@@ -80,7 +76,7 @@ def measure_costs(
         lengths: tuple[int, ...], widths: tuple[int, ...], tile_entries: int = full, solver: LinearSolver = solver
     ) -> float:
         batches = BatchOptions(widths=widths, tile_entries=tile_entries)
-        return _half_step_seconds(mesh, solver, dim, dtype, precision, lengths, batches, clock) / _ENTRIES
+        return _half_step_seconds(mesh, solver, dim, dtype, precision, lengths, batches)
 
     long, short, cut = seconds((64,), (64,)), seconds((16,), (16,)), seconds((256,), (16,))
     small, several = seconds((64,), (64,), max(64, full // 16)), seconds(_LENGTHS, _LENGTHS)
@@ -98,17 +94,17 @@ def measure_costs(
         plain_entry=plain_entry,
         cut_entry=cut_entry,
         summed_entry=summed_entry,
-        gather=_gather_costs(mesh, solver, dim, dtype, clock),
+        gather=_gather_costs(mesh, solver, dim, dtype),
         row=row,
-        gramian_row=_gramian_seconds(mesh, dim, dtype, precision, clock),
+        gramian_row=_gramian_seconds(mesh, dim, dtype, precision),
         tile=tile,
-        exchange_bandwidth=_move_bandwidth(mesh, dim, dtype, clock),
-        side_by_side=min(1.0, several / alone),
+        exchange_bandwidth=_move_bandwidth(mesh, dim, dtype),
+        side_by_side=min(1.0, several / alone) if alone > 0 else 1.0,
     )
     profile = DeviceProfile(
         name=f"{devices[0].device_kind} (measured)",
         memory_bytes=memory_bytes,
-        memory_bandwidth=_copy_bandwidth(mesh, dim, clock),
+        memory_bandwidth=_copy_bandwidth(mesh, dim),
         flops=2 * dim**2 / costs.gramian_row,
         link_bandwidth=min(costs.exchange_bandwidth, 1e15),
         efficiency=1.0,
@@ -121,7 +117,6 @@ def measured_here(
     options: PlanOptions,
     devices: Sequence[jax.Device],
     memory_bytes: float | None = None,
-    clock: Clock = time.perf_counter,
 ) -> PlanOptions:
     """The options with costs and profile of the devices that are here, and the tiles that training takes."""
     here = dataclasses.replace(
@@ -130,9 +125,7 @@ def measured_here(
         batches=options.batches or BatchOptions(),
     )
     dtype = jnp.dtype(options.precision.table)
-    costs, profile = measure_costs(
-        devices, here.linear_solver, options.dim, dtype, memory_bytes=memory_bytes, clock=clock
-    )
+    costs, profile = measure_costs(devices, here.linear_solver, options.dim, dtype, memory_bytes=memory_bytes)
     return dataclasses.replace(here, device=profile, costs=costs)
 
 
@@ -144,9 +137,8 @@ def _half_step_seconds(
     precision: jax.lax.Precision,
     lengths: tuple[int, ...],
     batches: BatchOptions,
-    clock: Clock,
 ) -> float:
-    """A half-step of `_ENTRIES` entries a device, as many in rows of each length; nothing has to travel."""
+    """Seconds an entry of a device, in a half-step of as many entries in rows of each length; nothing has to travel."""
     size = mesh.size
     matrix = _local_rows(size, lengths)
     rows = matrix.num_rows // size
@@ -175,7 +167,7 @@ def _half_step_seconds(
         state = side.solve(state, table)
         return state
 
-    return _median_seconds(run, clock)
+    return _median_seconds(run) / (matrix.num_entries / size)
 
 
 def _local_rows(size: int, lengths: tuple[int, ...]) -> CsrMatrix:
@@ -192,9 +184,7 @@ def _local_rows(size: int, lengths: tuple[int, ...]) -> CsrMatrix:
     return CsrMatrix(indptr, np.concatenate(columns).astype(np.int32), None, size * _COLUMNS)
 
 
-def _gather_costs(
-    mesh: Mesh, solver: LinearSolver, dim: int, dtype: jnp.dtype, clock: Clock
-) -> tuple[tuple[float, float], ...]:
+def _gather_costs(mesh: Mesh, solver: LinearSolver, dim: int, dtype: jnp.dtype) -> tuple[tuple[float, float], ...]:
     """What a gather costs more than from the smallest table, by bytes touched.
 
     A kernel's gathers are timed in whole solves, because the processor computes meanwhile.
@@ -221,14 +211,14 @@ def _gather_costs(
         rows = table_bytes // (dim * dtype.itemsize)
         ids = rng.integers(0, rows, (mesh.size * (_ENTRIES // tile), tile), dtype=np.int32)
         table, places = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype)), put_sharded(mesh, ids)
-        mean = _median_seconds(lambda table=table, places=places: run(table, places), clock) / _ENTRIES  # type: ignore[misc]
+        mean = _median_seconds(lambda table=table, places=places: run(table, places)) / _ENTRIES  # type: ignore[misc]
         costs.append((float(size), (table_bytes * mean - total) / (table_bytes - size)))
         size, total = table_bytes, table_bytes * mean
     nearest = costs[0][1]
     return tuple((least, max(0.0, seconds - nearest)) for least, seconds in costs[1:])
 
 
-def _copy_bandwidth(mesh: Mesh, dim: int, clock: Clock) -> float:
+def _copy_bandwidth(mesh: Mesh, dim: int) -> float:
     rows = (1 << 27) // (4 * dim)
     run = jax.jit(
         jax.shard_map(lambda shard: shard + 1, mesh=mesh, in_specs=SHARDED, out_specs=SHARDED, check_vma=False),
@@ -241,10 +231,10 @@ def _copy_bandwidth(mesh: Mesh, dim: int, clock: Clock) -> float:
         state = run(state)
         return state
 
-    return 2 * 4 * rows * dim / _median_seconds(copy, clock)
+    return 2 * 4 * rows * dim / _median_seconds(copy)
 
 
-def _gramian_seconds(mesh: Mesh, dim: int, dtype: jnp.dtype, precision: jax.lax.Precision, clock: Clock) -> float:
+def _gramian_seconds(mesh: Mesh, dim: int, dtype: jnp.dtype, precision: jax.lax.Precision) -> float:
     rows = (1 << 24) // dim
     run = jax.jit(
         jax.shard_map(
@@ -252,24 +242,24 @@ def _gramian_seconds(mesh: Mesh, dim: int, dtype: jnp.dtype, precision: jax.lax.
         )
     )
     table = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype))
-    return _median_seconds(lambda: run(table), clock) / rows
+    return _median_seconds(lambda: run(table)) / rows
 
 
-def _move_bandwidth(mesh: Mesh, dim: int, dtype: jnp.dtype, clock: Clock) -> float:
+def _move_bandwidth(mesh: Mesh, dim: int, dtype: jnp.dtype) -> float:
     if mesh.size == 1:
         return float("inf")
     rows = (1 << 24) // (dim * dtype.itemsize)
     run = jax.jit(jax.shard_map(gather_table, mesh=mesh, in_specs=SHARDED, out_specs=SHARDED, check_vma=False))
     table = put_sharded(mesh, jnp.ones((mesh.size * rows, dim), dtype))
-    return (mesh.size - 1) * rows * dim * dtype.itemsize / _median_seconds(lambda: run(table), clock)
+    return (mesh.size - 1) * rows * dim * dtype.itemsize / _median_seconds(lambda: run(table))
 
 
-def _median_seconds(run: Callable[[], Any], clock: Clock) -> float:
+def _median_seconds(run: Callable[[], Any]) -> float:
     jax.block_until_ready(run())
     jax.block_until_ready(run())
     taken = []
     for _ in range(_REPEATS):
-        started = clock()
+        started = time.perf_counter()
         jax.block_until_ready(run())
-        taken.append(clock() - started)
+        taken.append(time.perf_counter() - started)
     return statistics.median(taken)

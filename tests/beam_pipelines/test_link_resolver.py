@@ -1,5 +1,7 @@
 """The caching resolver against resolving each link by itself."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import xxhash
@@ -78,3 +80,24 @@ def test_resolving_together_changes_nothing(
 )
 def test_masks(url: str, mask: int) -> None:
     assert TldMasks(((), ("de",), ("de", "in"), ("com",))).mask(url) == mask
+
+
+def test_queries_that_many_pages_have_are_joined_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each holds the whole base, and nothing says how many pages of a directory have the same."""
+    joined: list[list[str]] = []
+    join = link_resolver.join_parsed
+
+    def counted(hrefs: Sequence[str], base: np.ndarray, bases: Sequence[str]) -> list[str | None]:
+        joined.append(list(hrefs))
+        return join(hrefs, base, bases)
+
+    monkeypatch.setattr(link_resolver, "join_parsed", counted)
+    bases = ["http://a.de/x/y", "http://a.de/x/y", "http://a.de/x/z"]
+    hrefs = [["?a", "?b", "?a"], ["?a", "c"], ["?a", "?a", ""]]
+    resolver = LinkResolver(TldMasks(((),)))
+    slots = [slot for links, base in zip(hrefs, bases, strict=True) for slot in resolver.slots(links, base)]
+    found = resolver.resolve(np.array(slots), np.array([len(links) for links in hrefs]), bases, bases)
+    assert sorted(joined[-1]) == ["?a", "?a", "?b"]
+    urls = ["/x/y?a", "/x/y?b", "/x/y?a", "/x/y?a", "/x/c", "/x/z?a", "/x/z?a", "/x/z"]
+    digests = [xxhash.xxh3_128_digest(f"http://a.de{url}".encode()) for url in urls]
+    assert [found.digests[16 * at : 16 * at + 16] for at in found.links.tolist()] == digests
