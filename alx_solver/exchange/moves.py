@@ -28,7 +28,7 @@ def pick_rows(table: Float[Array, "table dim"], positions: Int32[Array, "..."]) 
     """Rows of a table; positions are planned on the host and not checked again.
 
     The factor is 1, but only at run time: a plain copy of up to 64 numbers LLVM unrolls into moves of one number each,
-    so that few rows are on their way from memory at a time (129 ns an entry at dim 64 from a table of 25 MB; with the
+    so that few rows are on their way from memory at a time (129 ns an entry at dim 64 from 25 MB of float32; with the
     factor, which keeps the loop one of vectors, 36).
     """
     rows = as_bits(table).at[positions].get(mode="promise_in_bounds", wrap_negative_indices=False)

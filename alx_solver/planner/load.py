@@ -7,6 +7,9 @@ from jaxtyping import Float64
 
 NUM_BINS = 40
 
+MANY_WIDTHS = 12
+"""From so many shapes of tiles on, a backend is taken to solve them side by side: 24 were seen to be, and six not."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HalfStepLoad:

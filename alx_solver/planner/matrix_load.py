@@ -14,9 +14,8 @@ from alx_solver.linear_solvers.row_kernels import (
     reads_padding,
     tile_solver,
 )
-from alx_solver.options import BatchOptions
 from alx_solver.ownership import RowRanges
-from alx_solver.planner.load import HalfStepLoad
+from alx_solver.planner.load import MANY_WIDTHS, HalfStepLoad
 from alx_solver.planner.reuse import reuse_footprints
 from alx_solver.side import PlannedSide
 
@@ -68,7 +67,7 @@ def matrix_load(
         cut_entries=sum(read[id(tiles)] for tiles in cut),
         summed_entries=sum(read[id(tiles)] for tiles in summed),
         slots=_slots(batches, busiest),
-        several_widths=len(every) >= BatchOptions().num_widths // 2,
+        several_widths=len(every) >= MANY_WIDTHS,
         tiles=sum(_tiles_of(tiles)[busiest] for tiles in every) - sum(_tiles_of(tiles)[busiest] for tiles in at_once),
         by_xla=bool(plain or summed or (cut and group_solver(solver) is None)),
         kernel_bytes=kernel_bytes(solver, int(matrix.row_lengths[unsummed].max(initial=0)), dim),
