@@ -62,8 +62,14 @@ def _start(
     inputs: Sequence[str], output: Path, *flags: str, limit: Callable[[], None] | None = None
 ) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "beam_pipelines.build_graph", *inputs, "--output", str(output), *_FLAGS, *flags]
+
+    def prepare() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it starts in the background ignore it
+        if limit is not None:
+            limit()
+
     return subprocess.Popen(
-        command, cwd=_ROOT, preexec_fn=limit, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, cwd=_ROOT, preexec_fn=prepare, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
 
 
