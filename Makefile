@@ -8,8 +8,9 @@ FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 1
 FLINK := .flink
 EXTRACTOR := .extractor
+READERS := .readers
 
-.PHONY: help env demo test test-slow test-gpu flink flink-test extractor fuzz audit lint format types lock clean
+.PHONY: help env demo test test-slow test-gpu flink flink-test extractor readers fuzz audit lint format types lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -59,6 +60,17 @@ $(EXTRACTOR)/.made: tests/reference_extractor/pom.xml tests/reference_extractor/
 	cd $(EXTRACTOR)/jars && sha256sum --quiet --strict --check $(abspath tests/reference_extractor/jars.sha256)
 	touch $@
 
+readers: $(READERS)/.made ## the oldest and newest Parquet readers that are promised to open a graph, in .readers
+
+$(READERS)/.made: requirements/readers-oldest.lock requirements/readers-newest.lock $(VENV)/.made
+	rm -rf $(READERS)
+	for age in oldest newest; do \
+	  $(PYTHON) -m venv --without-pip $(READERS)/$$age && \
+	  $(BIN)/uv pip install --quiet --python $(READERS)/$$age/bin/python --require-hashes \
+	    --requirement requirements/readers-$$age.lock || exit 1; \
+	done
+	touch $@
+
 fuzz: env ## all fuzz targets, FUZZ_SECONDS each (60), FUZZ_JOBS side by side (1)
 	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --jobs $(FUZZ_JOBS)
 
@@ -91,8 +103,12 @@ lock: env ## pin all dependencies anew, with hashes and without index addresses
 	done
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra solver --constraint requirements/jax-0.11.in --python-version 3.12 \
 	  --generate-hashes --no-emit-index-url --no-header --output-file requirements/solver-jax-0.11.lock
+	for age in oldest newest; do \
+	  $(BIN)/uv pip compile --quiet requirements/readers-$$age.in --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --output-file requirements/readers-$$age.lock; \
+	done
 	echo uv | $(BIN)/uv pip compile --quiet - --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --output-file requirements/uv.lock
 
 clean: ## what was made here
-	rm -rf $(VENV) $(FLINK) $(EXTRACTOR) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(FLINK) $(EXTRACTOR) $(READERS) $(DEMO) build dist *.egg-info

@@ -44,8 +44,8 @@ PART_BYTES_AN_EDGE = 40
 COLUMN_BYTES = 300
 """What a column of a decoded block takes beside its values: where a worker holds very many blocks, they are small."""
 
-PARQUET_BYTES_AN_EDGE = 1.8
-"""All columns of all splits, measured on the crawls of `benchmarks.scale_runs`."""
+PARQUET_BYTES_AN_EDGE = 3.0
+"""All columns of all splits, measured on made crawls."""
 ROW_BYTES = 45
 """Of a row in TFRecords, beside its edges."""
 

@@ -1,12 +1,13 @@
-"""Which Parquet encoding of adjacency lists is smallest and fastest, measured on given graphs.
+"""What each Parquet encoding of adjacency lists and of URLs costs in bytes and time, measured on given graphs.
 
   python benchmarks/parquet_encoding.py GRAPH... --json benchmarks/results/parquet_encoding.json
 
-A GRAPH is a SciPy CSR file (`.npz`) or an adjacency text (`.txt.gz`: the number of nodes, then a line of successors
-for each node). Each graph is written as `train` rows in both directions, as the graph directory does, with every
-encoding of `col_tag` below. Columns: bytes an edge, and the best of several times for writing and for reading into
-NumPy arrays, in nanoseconds an edge, on one thread. "gaps" stores differences instead of ids, which other readers
-would misread; it stands there only for its size.
+A GRAPH is a SciPy CSR file (`.npz`), an adjacency text (`.txt.gz`: the number of nodes, then a line of successors
+for each node), or a graph directory with URLs, of which the nodes are measured instead. Each graph is written as
+`train` rows in both directions, as the graph directory does, with every encoding of `col_tag` below. Columns: bytes an
+edge, and the best of several times for writing and for reading into NumPy arrays, in nanoseconds an edge, on one
+thread. "gaps" stores differences instead of ids, which other readers would misread; it stands there only for its size.
+Readers of each encoding: `tests/readers`.
 """
 
 import argparse
@@ -24,6 +25,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
+from webgraph.graph_directory import GraphDirectory
+from webgraph.parquet_parts import NODE_SCHEMA
+
+NODE_ENCODINGS = {
+    "URLs and degrees plain, zstd3": {"url": "PLAIN", "out_degree": "PLAIN", "in_degree": "PLAIN"},
+    "URLs front coded, degrees plain, zstd3": {"url": "DELTA_BYTE_ARRAY", "out_degree": "PLAIN", "in_degree": "PLAIN"},
+    "URLs front coded, degrees split, zstd3": {
+        "url": "DELTA_BYTE_ARRAY",
+        "out_degree": "BYTE_STREAM_SPLIT",
+        "in_degree": "BYTE_STREAM_SPLIT",
+    },
+}
+_NODE_LINE = (
+    "{graph:36} {encoding:40} {bytes_a_node:6.2f} B  write {write_ns_a_node:6.1f} ns  read {read_ns_a_node:5.1f} ns"
+)
 _LINE = (
     "{graph:36} {direction:8} {encoding:28} {bytes_an_edge:6.3f} B  write {write_ns_an_edge:6.1f} ns  "
     "read {read_ns_an_edge:5.1f} ns"
@@ -62,6 +78,9 @@ def main() -> None:
     console = Console(width=140)
     results = []
     for path in arguments.graphs:
+        if path.is_dir():
+            results += _measure_nodes(path, arguments.repeats, console)
+            continue
         for direction, offsets, targets in _directions(path):
             for name in ENCODINGS:
                 result = {"graph": path.name, "direction": direction, "encoding": name}
@@ -71,6 +90,44 @@ def main() -> None:
     if arguments.json:
         about = {"pyarrow": pa.__version__, "machine": platform.machine(), "threads": 1, "repeats": arguments.repeats}
         arguments.json.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
+
+
+def _measure_nodes(path: Path, repeats: int, console: Console) -> list[dict[str, Any]]:
+    """Bytes a node, and nanoseconds a node to write and to read, of each encoding of the nodes of a graph directory."""
+    nodes = GraphDirectory.open(path).read_nodes()
+    degrees = [pa.array(nodes.out_degree), pa.array(nodes.in_degree)]
+    table = pa.Table.from_arrays([pa.array(nodes.node_id), nodes.url.cast(pa.string()), *degrees], schema=NODE_SCHEMA)
+    results = []
+    for name, encodings in NODE_ENCODINGS.items():
+        options = {
+            "column_encoding": {"node_id": "DELTA_BINARY_PACKED", **encodings},
+            "compression": "zstd",
+            "compression_level": 3,
+            "use_dictionary": False,
+            "store_schema": False,
+        }
+        write_times, read_times, content = [], [], b""
+        for _ in range(repeats):
+            start = time.perf_counter()
+            sink = io.BytesIO()
+            pq.write_table(table, sink, **options)
+            write_times.append(time.perf_counter() - start)
+            content = sink.getvalue()
+            start = time.perf_counter()
+            read = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+            read_times.append(time.perf_counter() - start)
+            assert read.equals(table)
+        result: dict[str, Any] = {
+            "graph": path.name,
+            "nodes": table.num_rows,
+            "encoding": name,
+            "bytes_a_node": round(len(content) / table.num_rows, 3),
+            "write_ns_a_node": round(min(write_times) / table.num_rows * 1e9, 1),
+            "read_ns_a_node": round(min(read_times) / table.num_rows * 1e9, 1),
+        }
+        results.append(result)
+        console.print(_NODE_LINE.format(**result), highlight=False)
+    return results
 
 
 def _directions(path: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

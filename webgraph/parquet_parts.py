@@ -3,16 +3,18 @@
   rows   row_tag int64, col_tag list<int64>, gt_tag list<int64>; sorted by row_tag, lists ascending, nothing null
   nodes  node_id int64, url string (null in graphs without URLs), out_degree int64, in_degree int64; sorted by node_id
 
-Ids are split into byte planes and compressed with Zstandard: of the encodings that any Parquet reader understands
-that is the smallest on a made and on a real web graph (1.5 and 0.3 bytes an edge, against 1.7 and 0.5 with deltas),
-at about the same speed; see `benchmarks/parquet_encoding.py`. URLs share prefixes with their neighbours, so they are
-front coded. Row groups hold about a million edges and have statistics of `row_tag`, so that a reader of an id range
-skips the others. The bytes depend on the values and on the version of pyarrow alone.
+Lists, degrees and URLs are stored plainly and compressed with Zstandard; only the sorted `row_tag` and `node_id` are
+stored as deltas. This is what every Parquet reader of the last years opens. Byte planes (`BYTE_STREAM_SPLIT`) would
+take 0.5 to 0.7 of the bytes an edge, and front-coded URLs 0.7 of the bytes a node, but DuckDB before 2.0, pyarrow
+before 15, Polars 0.20 and fastparquet do not read them; `benchmarks/parquet_encoding.py` measures what each encoding
+costs. Files in those encodings, which earlier versions wrote, are still read. Row groups hold about a million edges
+and have statistics of `row_tag`, so that a reader of an id range skips the others. The bytes depend on the values and
+on the version of pyarrow alone.
 """
 
 import io
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import pyarrow.parquet as pq
 
 from webgraph.arrow_arrays import number_array
 from webgraph.node_block import NodeBlock
-from webgraph.parquet_sizes import ParquetSizes
+from webgraph.parquet_sizes import ParquetSizes, is_within_limits
 from webgraph.row_block import RowBlock, slice_rows
 
 EDGES_PER_ROW_GROUP = 1_000_000
@@ -43,23 +45,41 @@ NODE_SCHEMA = pa.schema(
         pa.field("in_degree", pa.int64(), nullable=False),
     ]
 )
+_COMPRESSED: dict[str, Any] = {"compression": "zstd", "compression_level": 3}
 _COMMON: dict[str, Any] = {
-    "compression": "zstd",
-    "compression_level": 3,
     "use_dictionary": False,
     "store_schema": False,
     "version": "2.6",
     "data_page_version": "1.0",
 }
 _URL_BYTES_DECODED_TOGETHER = 1 << 30
-_SPLIT = "BYTE_STREAM_SPLIT"
+_DELTA, _PLAIN = "DELTA_BINARY_PACKED", "PLAIN"
+_ROW_ENCODINGS = {"row_tag": _DELTA, "col_tag.list.element": _PLAIN, "gt_tag.list.element": _PLAIN}
+_NODE_ENCODINGS = {"node_id": _DELTA, "url": _PLAIN, "out_degree": _PLAIN, "in_degree": _PLAIN}
 
 
 def encode_rows(block: RowBlock) -> bytes:
-    """Content of a Parquet file with the rows of `block`."""
-    encodings = {"row_tag": "DELTA_BINARY_PACKED", "col_tag.list.element": _SPLIT, "gt_tag.list.element": _SPLIT}
+    """Returns the content of a Parquet file with the rows of `block`."""
+    return _readable(lambda compression: _encode_rows(block, compression))
+
+
+def encode_nodes(block: NodeBlock) -> bytes:
+    """Returns the content of a Parquet file with the nodes of `block`."""
+    return _readable(lambda compression: _encode_nodes(block, compression))
+
+
+def _readable(encode: Callable[[dict[str, Any]], bytes]) -> bytes:
+    """Compresses a file unless that makes it so small that `parquet_sizes` would take it for a decompression bomb.
+
+    Rows that all hold the same few ids compress ten thousand times; without compression they stay within the limits.
+    """
+    content = encode(_COMPRESSED)
+    return content if is_within_limits(content) else encode({"compression": "none"})
+
+
+def _encode_rows(block: RowBlock, compression: dict[str, Any]) -> bytes:
     sink = io.BytesIO()
-    options = {**_COMMON, "column_encoding": encodings, "write_statistics": ["row_tag"]}
+    options = {**_COMMON, **compression, "column_encoding": _ROW_ENCODINGS, "write_statistics": ["row_tag"]}
     with pq.ParquetWriter(sink, ROW_SCHEMA, **options) as writer:
         for start, stop in _row_group_limits(block):
             columns = [
@@ -71,9 +91,7 @@ def encode_rows(block: RowBlock) -> bytes:
     return sink.getvalue()
 
 
-def encode_nodes(block: NodeBlock) -> bytes:
-    """Content of a Parquet file with the nodes of `block`."""
-    encodings = {"node_id": "DELTA_BINARY_PACKED", "url": "DELTA_BYTE_ARRAY", "out_degree": _SPLIT, "in_degree": _SPLIT}
+def _encode_nodes(block: NodeBlock, compression: dict[str, Any]) -> bytes:
     columns = [
         _int64(block.node_id),
         block.url.cast(pa.string()),
@@ -81,7 +99,7 @@ def encode_nodes(block: NodeBlock) -> bytes:
         _int64(block.in_degree),
     ]
     sink = io.BytesIO()
-    options = {**_COMMON, "column_encoding": encodings, "write_statistics": ["node_id"]}
+    options = {**_COMMON, **compression, "column_encoding": _NODE_ENCODINGS, "write_statistics": ["node_id"]}
     with pq.ParquetWriter(sink, NODE_SCHEMA, **options) as writer:
         writer.write_table(pa.Table.from_arrays(columns, schema=NODE_SCHEMA), row_group_size=NODES_PER_ROW_GROUP)
     return sink.getvalue()

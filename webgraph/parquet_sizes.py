@@ -3,8 +3,8 @@
 A small file can claim, or truly hold, any number of values: footers and page headers carry 64 and 32 bit counts, pages
 are compressed, and front coding repeats a prefix for a byte. So of a file that somebody else may have written
 
-- all values together, 8 bytes each, and all pages together may take 64 MiB and 1,024 times the stored bytes
-  (of the ids that `parquet_parts` writes, a page of 1 MiB takes 30 KiB or more);
+- all values together, 8 bytes each, and all pages together may take 64 MiB and 1,024 times the stored bytes, which
+  `parquet_parts` makes sure of when it writes a file;
 - every column chunk is of the type that the schema says, is not encrypted, and has size statistics that fit it: pyarrow
   ends the process where they do not;
 - every page is a data page of an encoding that `parquet_parts` writes, stands inside the file, and a column's pages
@@ -16,6 +16,7 @@ https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.m
 """
 
 import dataclasses
+import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -83,6 +84,16 @@ def check_sizes(file: pq.ParquetFile, source: BinaryIO, stored_bytes: int) -> Pa
             if values != column.num_values:
                 raise ValueError(f"{name} claims {column.num_values} values, its pages {values}")
     return ParquetSizes(limit=limit, largest_page=largest)
+
+
+def is_within_limits(content: bytes) -> bool:
+    """Returns whether `check_sizes` takes a file that was just written."""
+    file = pq.ParquetFile(io.BytesIO(content))
+    try:
+        check_sizes(file, io.BytesIO(content), len(content))
+    except ValueError:
+        return False
+    return True
 
 
 def _check_footer(schema: pq.ParquetSchema, source: BinaryIO, stored_bytes: int) -> None:
