@@ -80,8 +80,8 @@ class TaskPool:
         except (KeyboardInterrupt, SystemExit):
             self._kill()
             raise
-        except WorkerGoneError:
-            raise self._why_one_ended() from None
+        except WorkerGoneError as gone:
+            raise self._why_it_ended(gone.worker) from None
 
     def _idle_workers(self) -> list[WorkerProcess]:
         """All workers, once those are done whose results an earlier run did not wait for."""
@@ -101,10 +101,12 @@ class TaskPool:
         Raises:
           WorkerGoneError: a worker has ended, at work or not.
         """
-        ready = wait([worker.connection for worker in self._workers])
-        if any(connection not in running for connection in ready):
-            raise WorkerGoneError
-        return [running[connection][0] for connection in ready]  # type: ignore[index]
+        workers = {worker.connection: worker for worker in self._workers}
+        ready = [workers[connection] for connection in wait(list(workers))]  # type: ignore[index]
+        for worker in ready:
+            if worker.connection not in running:
+                raise WorkerGoneError(worker)
+        return ready
 
     def _has_room(self, running: Sequence[int], task: Task) -> bool:
         if not running:
@@ -117,12 +119,12 @@ class TaskPool:
             return True
         return sum(running) + task.memory <= self._for_tasks
 
-    def _why_one_ended(self) -> WorkerEndedError:
+    def _why_it_ended(self, worker: WorkerProcess) -> WorkerEndedError:
         """The error about a worker that has ended. The others end, too.
 
         A signal to the whole group ends workers a moment before this process hears of it, hence the pause.
         """
-        ended = next((code for worker in self._workers if (code := worker.exit_code()) is not None), 0)
+        ended = worker.exit_code()
         self._kill()
         time.sleep(_SAME_SIGNAL_SECONDS)
         number = -ended if ended < 0 else ended - 128

@@ -15,6 +15,10 @@ from webgraph import stop_signals
 class WorkerGoneError(Exception):
     """The worker has ended, so that no result comes."""
 
+    def __init__(self, worker: "WorkerProcess") -> None:
+        super().__init__()
+        self.worker = worker
+
 
 class WorkerProcess:
     """The parent's side of a worker.
@@ -53,14 +57,14 @@ class WorkerProcess:
         try:
             self.connection.send((function, arguments))
         except (BrokenPipeError, ConnectionResetError):
-            raise WorkerGoneError from None
+            raise WorkerGoneError(self) from None
 
     def receive(self) -> Any:
         """Waits for the result of the call, or raises what the call raised; WorkerGoneError where none comes."""
         try:
             is_result, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            raise WorkerGoneError from None
+            raise WorkerGoneError(self) from None
         self.is_busy = False
         if is_result:
             return value
@@ -72,26 +76,21 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
 
-    def exit_code(self) -> int | None:
-        """How it ended, negative where a signal ended it; None where it has not."""
-        return self._wait(os.WNOHANG)
+    def exit_code(self) -> int:
+        """Waits for its end, which comes after the call that it is at; negative where a signal ended it."""
+        if self._exit_code is None:
+            try:
+                self._exit_code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            except ChildProcessError:  # somebody else has waited for all children
+                self._exit_code = 0
+        return self._exit_code
 
     def join(self) -> None:
-        """Waits for its end, which comes after the call that it is at, and forgets it."""
-        self._wait(0)
+        """Waits for its end and forgets it."""
+        self.exit_code()
         if self._life >= 0:
             os.close(self._life)
             self._life = -1
-
-    def _wait(self, flags: int) -> int | None:
-        if self._exit_code is None:
-            try:
-                pid, status = os.waitpid(self._pid, flags)
-            except ChildProcessError:  # somebody else has waited for all children
-                self._exit_code = 0
-            else:
-                self._exit_code = os.waitstatus_to_exitcode(status) if pid else None
-        return self._exit_code
 
 
 def _serve(connection: Connection, life: int, inherited: Sequence[int]) -> NoReturn:

@@ -90,7 +90,7 @@ def build_command(crawl: Path) -> Stoppable:
 def train_command(matrix: Path) -> Stoppable:
     """`alx train --resume`, a few epochs of a small matrix: most of it is imports and compilation."""
     script = str(Path(sys.executable).with_name("alx"))
-    flags = ["--resume", "--dim", "16", "--epochs", _EPOCHS]
+    flags = ["--resume", "--dim", "16", "--epochs", _EPOCHS, "--devices", "1"]
     return Stoppable(
         name="alx train",
         words=lambda folder: [script, "train", str(matrix), *flags, "--output", str(folder / "out")],
@@ -101,7 +101,7 @@ def train_command(matrix: Path) -> Stoppable:
             "last rename": any_of(f"out/checkpoint/.writing-epoch-0000000{_EPOCHS}*"),
             "summary": any_of("out/summary.json*"),
         },
-        digest=lambda folder: digest_of_files(folder / "out" / "checkpoint") + _without_seconds(folder),
+        digest=lambda folder: _manifests(folder / "out" / "checkpoint") + _without_seconds(folder),
         unfinished=lambda folder: [
             path.name
             for path in (folder / "out" / "checkpoint").glob("epoch-*")
@@ -113,7 +113,7 @@ def train_command(matrix: Path) -> Stoppable:
 def tune_command(matrix: Path, sampler: str) -> Stoppable:
     """`alx tune --resume` with a sampler."""
     script = str(Path(sys.executable).with_name("alx"))
-    flags = ["--resume", "--dim", "8", "--epochs", "2", "--sampler", sampler]
+    flags = ["--resume", "--dim", "8", "--epochs", "2", "--sampler", sampler, "--devices", "1"]
     flags += ["--regularizations", "0.01", "0.1", "--unobserved-weights", "0.01", "--trials", "2"]
     return Stoppable(
         name="alx tune",
@@ -152,11 +152,10 @@ def fetch_command(crawl: Path) -> Stoppable:
     )
 
 
-def tfds_command(crawl: Path, root: Path) -> Stoppable:
+def tfds_command(crawl: Path) -> Stoppable:
     """`tfds build webgraph` of one variant, from archives: our pipeline, then TFDS's writing."""
     words = [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build"]
     words += ["--imports", "webgraph.webgraph_dataset_builder", "webgraph/sparse", "--manual_dir", str(crawl / "wat")]
-    del root
 
     def command(folder: Path) -> list[str]:
         return [*words, "--data_dir", str(folder / "out"), "--download_dir", str(folder / "downloads")]
@@ -165,7 +164,7 @@ def tfds_command(crawl: Path, root: Path) -> Stoppable:
         name="tfds build webgraph",
         words=command,
         moments={
-            "lock taken": any_of("downloads/*.lock"),
+            "any": any_of("downloads/*.lock"),
             "our parse": any_of("downloads/webgraph-*/.work/parsed/*"),
             "our write": any_of("downloads/webgraph-*/.work/graphs/*"),
             "TFDS writing": any_of("out/webgraph/sparse/*incomplete*"),
@@ -198,6 +197,11 @@ def clear(folder: Path) -> None:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().split("\n")[:-1] if path.exists() else []
+
+
+def _manifests(checkpoints: Path) -> str:
+    """Those of checkpoints, in which the digests of the tables stand; Orbax's files have times in them."""
+    return "".join(path.read_text() for path in sorted(checkpoints.glob("*/manifest.json")))
 
 
 def _without_seconds(folder: Path) -> str:

@@ -43,6 +43,7 @@ from benchmarks.signal_commands import (
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 ALLOWED_SECONDS = 5.0
+WAITING = "waiting for the lock"
 _GIVE_UP_SECONDS = 30
 _POLL_SECONDS = 0.004
 _BEGUN_SECONDS = 0.15
@@ -85,18 +86,26 @@ class Runner:
         self.seconds[name], self.digests[name] = time.monotonic() - began, self.commands[name].digest(folder)
 
     def _run(self, name: str, folder: Path) -> tuple[int, str]:
-        done = subprocess.run(
-            self.commands[name].words(folder), cwd=folder, capture_output=True, text=True, check=False
-        )
+        words, environment = self.commands[name].words(folder), self._environment("rerun")
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr[-2000:]
+
+    def _environment(self, moment: str) -> dict[str, str]:
+        """With JAX's cache of compiled programs, but where compilation is to be stopped."""
+        if moment in ("any", "imports", "compilation"):
+            return dict(os.environ)
+        cache = {"JAX_COMPILATION_CACHE_DIR": str(self.scratch / "compiled")}
+        return {**os.environ, **cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
     def run(self, trial: Trial, label: str) -> dict[str, Any]:
         command, folder = self.commands[trial.command], self.scratch / label
         clear(folder)
+        lock = hold(folder / command.locked) if trial.moment == WAITING else None
         with (folder / "said").open("wb") as said:
             process = subprocess.Popen(
                 command.words(folder),
                 cwd=folder,
+                env=self._environment(trial.moment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -104,6 +113,8 @@ class Runner:
             )
         began = time.monotonic()
         found = self._stop(trial, command, folder, process)
+        if lock is not None:
+            os.close(lock)
         found["sent_after_seconds"] = round(found.pop("sent_at") - began, 3)
         found |= self._look(trial, command, folder, process, found)
         if trial.reruns and found["kind"] == "stopped":
@@ -121,6 +132,8 @@ class Runner:
         """Waits for the moment, sends, and waits for the end."""
         began = time.monotonic()
         reached = command.moments.get(trial.moment, lambda folder: True)
+        if trial.moment == WAITING:
+            reached = lambda folder: has_opened(process.pid, folder / command.locked)  # noqa: E731
         while process.poll() is None and not reached(folder):
             time.sleep(_POLL_SECONDS)
         time.sleep(trial.seconds if process.poll() is None else 0)
@@ -181,7 +194,7 @@ def what_is_wrong(trial: Trial, name: str, code: int | None, said: str) -> list[
         sentences = said.count(f"A worker process was ended by {trial.number.name}. Run the same command again")
     elif code != 128 + trial.number:
         problems.append(f"exit code {code}")
-    if sentences != 1 or (last := said.rstrip().rpartition("\n")[2]) and trial.number.name not in last:
+    if sentences != 1 or ((last := said.rstrip().rpartition("\n")[2]) and trial.number.name not in last):
         problems.append(f"{sentences} sentences")
     problems += [word for word in ("Traceback", "Exception ignored", "KeyboardInterrupt", "Quit") if word in said]
     return problems
@@ -216,6 +229,21 @@ def children_of(pid: int) -> list[int]:
     return []
 
 
+def hold(path: Path) -> int:
+    """Takes the lock on a folder, which is made, and returns its descriptor."""
+    path.mkdir(parents=True)
+    descriptor = os.open(path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def has_opened(pid: int, path: Path) -> bool:
+    """Whether a process has a folder open, as one that waits for its lock has."""
+    with contextlib.suppress(OSError):
+        return any(os.path.realpath(link) == str(path) for link in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
 def is_locked(path: Path) -> bool:
     """Whether somebody holds the lock on a folder."""
     if not path.exists():
@@ -239,16 +267,15 @@ def make_trials(runner: Runner, counts: dict[str, tuple[int, int]], seed: int) -
         ways = [*itertools.product(SIGNALS, targets, (None, 0.0, 0.3, 1.2))]
         chosen.shuffle(ways)
         turn = itertools.cycle(ways)
-        moments = (
-            ["any"] * at_random + ["imports"] * a_moment + [each for each in command.moments for _ in range(a_moment)]
-        )
+        is_ours = "any" not in command.moments  # else the time before that moment is another program's
+        moments = ["any"] * at_random + ["imports"] * a_moment * is_ours + [WAITING] * a_moment * bool(command.locked)
+        moments += [each for each in command.moments for _ in range(a_moment) if each != "any"]
+        spans = {"any": runner.seconds[name] if is_ours else 8.0, "imports": 0.5, "compilation": 2.0, WAITING: 1.0}
         for index, moment in enumerate(moments):
             number, target, pause = next(turn)
-            span = {"any": runner.seconds[name], "imports": 0.5}.get(moment, 0.05)
-            if moment == "imports" and target == "worker":
+            span = spans.get(moment, 0.05)
+            if moment in ("imports", WAITING) and target == "worker":
                 target = "group"
-            if moment == "compilation":
-                span = 2.0
             seconds = round(chosen.uniform(0.02, span), 3)
             reruns = index % 3 == 0
             trials.append(
@@ -298,7 +325,7 @@ def main() -> None:
         "tune": lambda: tune_command(matrix, "grid"),
         "tune-optuna": lambda: tune_command(matrix, "optuna"),
         "fetch": lambda: fetch_command(crawl),
-        "tfds": lambda: tfds_command(crawl, scratch),
+        "tfds": lambda: tfds_command(crawl),
     }
     names = arguments.commands.split(",")
     runner = Runner({name: makers[name]() for name in names}, scratch)
@@ -306,12 +333,12 @@ def main() -> None:
         runner.undisturbed(name)
         print(f"{name}: {runner.seconds[name]:.1f} s undisturbed", flush=True)
     counts = {
-        "build": (60, 8),
-        "train": (20, 4),
-        "tune": (10, 3),
-        "tune-optuna": (6, 1),
+        "build": (50, 10),
+        "train": (12, 3),
+        "tune": (6, 2),
+        "tune-optuna": (4, 1),
         "fetch": (16, 6),
-        "tfds": (8, 2),
+        "tfds": (6, 1),
     }
     scaled = {name: (round(a * arguments.scale), round(b * arguments.scale) or 1) for name, (a, b) in counts.items()}
     trials = make_trials(runner, {name: scaled[name] for name in names}, arguments.seed)

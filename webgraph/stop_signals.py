@@ -35,6 +35,10 @@ _SECOND_SIGNAL_SECONDS = 0.5
 """What comes sooner is the same wish to stop: `timeout` sends its signal to the process and then to its group."""
 _CHILDREN_SECONDS = 1.0
 _POLL_SECONDS = 0.05
+_QUIET_DEFAULT: dict[int, Any] = {
+    **dict.fromkeys(SIGNALS, signal.SIG_DFL),
+    signal.SIGQUIT: lambda number, frame: os._exit(128 + number),  # the default writes a core file
+}
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -150,7 +154,7 @@ def begin(name: str, advice: str = "", *, parent: int = 0) -> None:
     if _command is not None or threading.current_thread() is not threading.main_thread():
         return
     _command = _Command(name, advice, parent)
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_block_for_fork, after_in_parent=_unblock_after_fork, after_in_child=_forget)
     _hide_what_stopping_causes()
     _command.install()
 
@@ -172,6 +176,8 @@ def run(work: Callable[[], int]) -> int:
     if command.number and not command.is_complete:
         _end_unwound(command)
     command.is_complete = True
+    for each in command.signals:  # Python sets the default again while it shuts down, and the work is done
+        signal.signal(each, signal.SIG_IGN)
     return code
 
 
@@ -237,23 +243,31 @@ def end_as_child() -> None:
     """In a forked worker: lets signals end it silently, but for those that are ignored, and takes them unblocked."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGQUIT) is not signal.SIG_IGN:  # the default writes a core file
-        signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(128 + number))
+            signal.signal(number, _QUIET_DEFAULT[number])
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+_fork = threading.local()
+
+
+def _block_for_fork() -> None:
+    """Else a child that gets a signal at once would write it into the pipe that it has of its parent."""
+    _fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _unblock_after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _fork.mask)
 
 
 def _forget() -> None:
     """In a forked child: it is not the command, and its signals are not the command's."""
     global _command
-    if _command is None:
-        return
-    command, _command = _command, None
-    command.forget()
-    for number in command.signals:
-        signal.signal(number, signal.SIG_DFL)
-    if signal.SIGQUIT in command.signals:
-        signal.signal(signal.SIGQUIT, lambda number, frame: os._exit(128 + number))
+    if _command is not None:
+        command, _command = _command, None
+        command.forget()
+        for number in command.signals:
+            signal.signal(number, _QUIET_DEFAULT[number])
+    _unblock_after_fork()
 
 
 def _hide_what_stopping_causes() -> None:
