@@ -46,7 +46,7 @@ ALLOWED_SECONDS = 5.0
 WAITING = "waiting for the lock"
 _GIVE_UP_SECONDS = 30
 _POLL_SECONDS = 0.004
-_BEGUN_SECONDS = 0.15
+_BEGUN_SECONDS = 0.5
 """Within which Python may not have imported a line of ours, on a loaded machine."""
 
 
@@ -346,10 +346,14 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.jobs) as threads:
         for done in threads.map(lambda pair: runner.run(pair[1], f"trial-{pair[0]}"), enumerate(trials)):
             results.append(done)
+            contents = {
+                "environment": environment(),
+                "undisturbed_seconds": runner.seconds,
+                "summary": summary(results),
+            }
+            arguments.output.write_text(json.dumps(contents | {"trials": results}, indent=1) + "\n")
             if done["problems"]:
                 print(json.dumps(done), flush=True)
-    contents = {"environment": environment(), "undisturbed_seconds": runner.seconds, "summary": summary(results)}
-    arguments.output.write_text(json.dumps(contents | {"trials": results}, indent=1) + "\n")
     print(json.dumps(contents["summary"], indent=1))
 
 

@@ -67,6 +67,7 @@ class _Command:
         self._is_raised = False
         self._is_dropped = False
         self._ending = threading.Lock()
+        self._ender = 0
         self._hear, tell = os.pipe()
         os.set_blocking(tell, False)
         self._tell = tell
@@ -88,7 +89,7 @@ class _Command:
         self.number = self.number or number
         if not self.unwinds:
             self.end()
-        if not (self._is_raised or self.is_held or self.is_complete):
+        elif not (self._is_raised or self.is_held or self.is_complete):
             self._is_raised = True
             _be_quiet()
             raise Stopped(self.number)
@@ -124,11 +125,21 @@ class _Command:
                     return number
         return 0
 
-    def end(self, *, restores_terminal: bool = False) -> NoReturn:
-        """Ends the process and its children, from any thread. Of several calls the first counts."""
+    def is_ending_elsewhere(self) -> bool:
+        """Whether another thread than this one is ending the process."""
+        return self._ender not in (0, threading.get_ident())
+
+    def end(self, *, restores_terminal: bool = False) -> None:
+        """Ends the process and its children, from any thread; of several calls the first counts.
+
+        It returns only where a signal comes amid an earlier call in the same thread, which then goes on.
+        """
         if not self._ending.acquire(blocking=False):
-            while True:
-                time.sleep(1)
+            if self._ender != threading.get_ident():
+                time.sleep(2 * _CHILDREN_SECONDS)
+                os._exit(128 + self.number)
+            return
+        self._ender = threading.get_ident()
         words = sentence(self.name, self.number, " after its work was done" if self.is_complete else self.advice)
         with contextlib.suppress(OSError):  # the terminal may be gone, which is what SIGHUP says
             if self.parent:
@@ -207,6 +218,7 @@ def _end_unwound(command: _Command) -> NoReturn:
         sys.stdout.flush()
         atexit._run_exitfuncs()  # temporary folders; threads that still run are not waited for
     command.end()
+    os._exit(128 + command.number)
 
 
 @contextlib.contextmanager
@@ -252,6 +264,9 @@ _fork = threading.local()
 
 def _block_for_fork() -> None:
     """Else a child that gets a signal at once would write it into the pipe that it has of its parent."""
+    if _command is not None and _command.is_ending_elsewhere():
+        while True:  # the process ends its children: a pool must not replace them meanwhile
+            time.sleep(1)
     _fork.mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
@@ -297,19 +312,18 @@ def _be_quiet() -> None:
 
 def _end_children() -> None:
     """Ends all descendants of this process: by SIGTERM, and by SIGKILL those that stay."""
-    children = _descendants(os.getpid())
     deadline = time.monotonic() + _CHILDREN_SECONDS
     number = signal.SIGTERM
-    while children:
+    while children := _descendants(os.getpid()):
         for pid in children:
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
-        if number == signal.SIGKILL:
-            return
-        while children and time.monotonic() < deadline:
+        while children and number == signal.SIGTERM and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS / 5)
             children = _descendants(os.getpid())
         number = signal.SIGKILL
+        if time.monotonic() > deadline + _CHILDREN_SECONDS:
+            return
 
 
 def _descendants(root: int) -> list[int]:

@@ -17,7 +17,7 @@ from tests.alx_solver.planted import write_planted
 from webgraph import stop_signals
 
 _SMALL = ["--dim", "8", "--split-seed", "1", "--devices", "1", "--resume"]
-_SECONDS = 120
+_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_a_training_is_stopped_while_xla_compiles(data: Path, tmp_path: Path, nu
 
 def test_a_training_that_was_stopped_goes_on(data: Path, tmp_path: Path) -> None:
     """Every epoch is evaluated, so the signal comes before the second one is done, or just after."""
-    words = ["train", str(data), "--output", str(tmp_path / "run"), "--epochs", "30", *_SMALL]
+    words = ["train", str(data), "--output", str(tmp_path / "run"), "--epochs", "12", *_SMALL]
     saved = tmp_path / "run" / "checkpoint" / "epoch-00000001"
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     code, said = _stop(words, signal.SIGTERM, saved.exists, Path(cache) if cache else None)
@@ -73,7 +73,7 @@ def test_a_training_that_was_stopped_goes_on(data: Path, tmp_path: Path) -> None
     assert folders and all((folder / "manifest.json").exists() for folder in folders)
     assert main(words) == OK
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == list(range(1, 31))
+    assert [line["epoch"] for line in lines] == list(range(1, 13))
 
 
 @pytest.mark.parametrize("sampler", ["grid", "optuna"])

@@ -212,6 +212,26 @@ def test_children_end_even_if_they_do_not_want_to(programs: list[Program]) -> No
         time.sleep(0.01)
 
 
+def test_signals_that_come_while_the_process_ends_do_not_keep_it(programs: list[Program]) -> None:
+    """It waits for a child that does not want to end; each signal interrupts that in the same thread."""
+    program = Program(
+        """
+        import subprocess, threading
+        stubborn = "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.write(1, b'x'); time.sleep(600)"
+        child = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+        child.stdout.read(1)
+        def send():
+            while True:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(0.1)
+        threading.Thread(target=send, daemon=True).start()
+        time.sleep(600)
+        """
+    )
+    programs.append(program)
+    assert program.end() == (143, "", _sentence(signal.SIGTERM))
+
+
 @_each_signal
 def test_what_is_ignored_from_the_start_stays_ignored(programs: list[Program], number: signal.Signals) -> None:
     other = signal.SIGTERM if number != signal.SIGTERM else signal.SIGINT
