@@ -301,7 +301,7 @@ def summary(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
             value: {"trials": count, "passed": sum(not t["problems"] for t in trials if t[field] == value)}
             for value, count in sorted(Counter(t[field] for t in trials).items())
         }
-    seconds = [t["seconds_to_end"] or _GIVE_UP_SECONDS for t in trials]
+    seconds = [_GIVE_UP_SECONDS if t["seconds_to_end"] is None else t["seconds_to_end"] for t in trials]
     table["seconds_to_end"] = {"most": max(seconds), "median": sorted(seconds)[len(seconds) // 2]}
     table["reruns"] = sum("rerun_code" in t for t in trials)
     return table
