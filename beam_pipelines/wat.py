@@ -16,11 +16,12 @@ from typing import Any
 
 import msgspec
 
-from beam_pipelines.archive_records import Record, WarcHeaders
+from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.character_references import decode_attribute
 from beam_pipelines.json_depth import is_deeper
 from beam_pipelines.record_limits import MAX_JSON_DEPTH, RecordLimits
+from beam_pipelines.warc_headers import WarcHeaders
 from webgraph.link_selection import LinkSelection
 
 REFERENCES_DECODED_SINCE = "2019-08"

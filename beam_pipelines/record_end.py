@@ -1,0 +1,205 @@
+"""Where the body of a record ends, in spite of a declared length that is wrong.
+
+A declared length is believed where another record, or the end of the data, follows it. Where it does not:
+
+- **Too large.** A record that begins before the declared end is the next one, and the body ends there. Of several such
+  places (a page may quote a record) that one is taken whose head the declared end lies in; else the first from which
+  reading goes on to yet another record; else, where empty lines follow the declared end, none; else the first.
+- **Too small.** Where text goes on at the declared end without empty lines, it belongs to the body, up to the next
+  record or the end of the data. Where empty lines follow, the length is right and what comes after them is garbage;
+  but for an HTTP message whose headers do not end before the declared end.
+- **By empty lines only.** Where the declared length takes some of the empty lines between records with it, they are
+  given back, unless the file was seen to have fewer of them than its format asks for.
+
+A length that is too large by exactly one or more whole records cannot be told from a body that quotes them; it is
+believed. Each function takes time linear in what it looks at, and a record looks at most a few times at what follows.
+"""
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from beam_pipelines.arc_lines import ARC_LINE_BYTES
+from beam_pipelines.record_head import (
+    START_IN_BODY,
+    Head,
+    arc_line_at,
+    is_warc,
+    padding_end,
+    read_head,
+    starts_record,
+)
+
+LOOK_AHEAD_BYTES = 1 << 9
+"""What is read after a body to see whether a record follows."""
+REST_BYTES = 1 << 20
+"""How much of a body may stand behind its declared end."""
+_HEAD_BYTES = 1 << 13
+"""A head that the declared end lies in begins no farther before it."""
+_CANDIDATES = 8
+_SLIGHTLY = 64
+"""What a length may exceed the data by for the body to be taken for whole."""
+_LINE_ENDS = b"\r\n"
+_HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
+
+
+class Ending(NamedTuple):
+    """Where in the buffer a body ends and the next record begins, and whether the declared length is another."""
+
+    body_end: int
+    next_start: int
+    is_wrong: bool
+
+
+def find_ending(
+    buffer: bytearray, head: Head, end: int, *, is_last: bool, short_separators: Collection[bytes] = ()
+) -> Ending | int:
+    """Finds the end of a body whose declared end, `end`, lies within the buffer.
+
+    Args:
+      is_last: nothing comes after the buffer.
+      short_separators: what the file has between records where that is less than the format asks for.
+
+    Returns:
+      The ending, or how long the buffer must be for it to be found.
+    """
+    next_start = padding_end(buffer, end)
+    if next_start >= len(buffer):
+        if not is_last and next_start - end < LOOK_AHEAD_BYTES:
+            return len(buffer) + LOOK_AHEAD_BYTES
+        return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators)
+    if not is_warc(buffer, next_start):
+        if not is_last and len(buffer) < next_start + ARC_LINE_BYTES:
+            return next_start + ARC_LINE_BYTES
+        torn = _torn_arc_line(buffer, head, end) if head.is_arc and next_start == end else -1
+        if torn >= 0:
+            return _cut(buffer, head, torn)
+        if not starts_record(buffer, next_start, is_arc_file=head.is_arc):
+            return _ending_elsewhere(buffer, head, Ending(end, next_start, False), short_separators, is_last)
+    return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators)
+
+
+def find_ending_before_end(buffer: bytearray, head: Head, end: int, *, is_cut: bool) -> Ending | None:
+    """Finds the end of a body whose declared end lies behind the last byte there is, or None where it is cut short.
+
+    Args:
+      is_cut: damage follows, so that the data may end in the middle of the body.
+    """
+    candidate, is_confirmed = _candidate(buffer, head, len(buffer), is_last=True)
+    if is_confirmed:
+        return _cut(buffer, head, candidate)
+    is_whole = not is_cut and buffer.endswith(head.separator, head.start)
+    if candidate >= 0 and not (is_whole and end - len(buffer) <= _SLIGHTLY):
+        return _cut(buffer, head, candidate)
+    if is_whole and (end - len(buffer) <= _SLIGHTLY or not head.is_arc):
+        return Ending(len(buffer) - len(head.separator), len(buffer), True)
+    return None
+
+
+def start_in_body(buffer: bytearray, start: int, end: int) -> int:
+    """Returns the first place in [start, end) of a body where a record begins, or -1. Its head may go beyond `end`."""
+    match = START_IN_BODY.search(buffer, start - 1, min(len(buffer), end + ARC_LINE_BYTES))
+    return match.end() if match is not None and match.end() < end else -1
+
+
+def _without_taken_lines(
+    buffer: bytearray, head: Head, declared: Ending, short_separators: Collection[bytes]
+) -> Ending:
+    """The ending where a record, or the end of the data, follows: right, or wrong by some of the empty lines."""
+    end, next_start, _ = declared
+    separator, after = head.separator, bytes(buffer[end:next_start])
+    if after == separator or end == head.start:
+        return declared
+    if len(after) > len(separator):  # lines that end in LF alone and belong to the body
+        taken = after.removesuffix(separator)
+        is_short = len(taken) < len(after) and not taken.strip(b"\n") and separator.startswith(b"\r")
+        return Ending(end + len(taken), next_start, True) if is_short else declared
+    if buffer[end - 1] not in _LINE_ENDS or after in short_separators:
+        return declared
+    before = bytes(buffer[max(head.start, end - len(separator)) : end])
+    if not (before + after).endswith(separator):
+        return declared
+    return Ending(next_start - len(separator), next_start, True)
+
+
+def _torn_arc_line(buffer: bytearray, head: Head, end: int) -> int:
+    """Returns where the ARC header begins whose line the declared end tears in two, or -1."""
+    line = buffer.rfind(b"\n", max(head.start - 1, end - ARC_LINE_BYTES), end) + 1
+    return line if 0 < line < end and arc_line_at(buffer, line) else -1
+
+
+def _ending_elsewhere(
+    buffer: bytearray, head: Head, declared: Ending, short_separators: Collection[bytes], is_last: bool
+) -> Ending | int:
+    """The ending where no record follows the declared one."""
+    end, next_start, _ = declared
+    torn = _torn_warc_head(buffer, head, end)
+    if torn >= 0:
+        return _cut(buffer, head, torn)
+    after = bytes(buffer[end:next_start])
+    is_separated = after.startswith(head.separator) or (after != b"" and after in short_separators)
+    candidate, is_confirmed = _candidate(buffer, head, end, is_last=is_last)
+    if candidate >= 0 and (is_confirmed or head.is_arc or not is_separated):
+        return _cut(buffer, head, candidate)
+    if is_separated and not _ends_in_http_headers(buffer, head, end):
+        return declared
+    found = start_in_body(buffer, end, end + REST_BYTES)
+    if found >= 0:
+        return _cut(buffer, head, found)
+    num_behind = len(buffer) - end
+    if num_behind > REST_BYTES:
+        return Ending(end, end, False)
+    if is_last:
+        return _cut(buffer, head, len(buffer))
+    return end + min(REST_BYTES + 1, 2 * num_behind)
+
+
+def _torn_warc_head(buffer: bytearray, head: Head, end: int) -> int:
+    """Returns where the WARC record begins in whose head the declared end lies, or -1."""
+    first, last = max(head.start - 1, end - _HEAD_BYTES), end + len(b"WARC/1.")
+    line = max(buffer.rfind(b"\nWARC/1.", first, last), buffer.rfind(b"\nwarc/1.", first, last))
+    if line < 0 or line + 1 >= end or not START_IN_BODY.match(buffer, line):
+        return -1
+    found = read_head(buffer, line + 1, 2 * _HEAD_BYTES, is_arc_file=False, is_last=True)
+    return line + 1 if isinstance(found, Head) and end <= found.start else -1
+
+
+def _candidate(buffer: bytearray, head: Head, end: int, *, is_last: bool) -> tuple[int, bool]:
+    """Returns where in the body the next record begins, or -1, and whether reading from there goes on to another."""
+    first = at = start_in_body(buffer, head.start, end)
+    for _ in range(_CANDIDATES):
+        if at < 0:
+            break
+        if _is_confirmed(buffer, at, is_arc_file=head.is_arc, is_last=is_last):
+            return at, True
+        at = start_in_body(buffer, at + 1, end)
+    return first, False
+
+
+def _is_confirmed(buffer: bytearray, at: int, *, is_arc_file: bool, is_last: bool) -> bool:
+    """Whether the record at `at` ends where another one begins, at the end of the data, or beyond what is there yet."""
+    head = read_head(buffer, at, _HEAD_BYTES, is_arc_file=is_arc_file, is_last=True)
+    length = head.length if isinstance(head, Head) else None
+    if length is None or isinstance(head, str):
+        return False
+    if head.start + length > len(buffer):
+        return not is_last
+    next_start = padding_end(buffer, head.start + length)
+    return next_start >= len(buffer) or starts_record(buffer, next_start, is_arc_file=head.is_arc)
+
+
+def _ends_in_http_headers(buffer: bytearray, head: Head, end: int) -> bool:
+    """Whether the body is an HTTP message whose headers go on at the declared end."""
+    start = head.start
+    return buffer.startswith(b"HTTP/", start) and _HTTP_HEAD_END.search(buffer, start, end) is None
+
+
+def _cut(buffer: bytearray, head: Head, next_start: int) -> Ending:
+    """The ending where the next record begins elsewhere than declared."""
+    body_end = next_start
+    if buffer.endswith(head.separator, head.start, next_start):
+        body_end -= len(head.separator)
+    else:
+        while body_end > head.start and buffer[body_end - 1] in _LINE_ENDS:
+            body_end -= 1
+    return Ending(body_end, next_start, True)
