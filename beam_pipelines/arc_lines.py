@@ -47,6 +47,8 @@ _ODD = re.compile(rb" " + _ODD_PAIR + rb" ")
 _VALUELESS = re.compile(rb" (?:%b|%b) (?:%b|%b) " % (_IP, _NO_VALUE, _ODD_DATE, _NO_VALUE))
 _KNOWN_SCHEME = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]{0,31}+://|(?:dns|mailto|news|urn|data|about|javascript):", re.I)
 _NUM_FIELDS = (5, 10)
+_TAIL = re.compile(rb" " + _SURE_PAIR + rb" [^\n]*\d\r?\Z")
+_NO_URL_BYTE = re.compile(rb"[\s<>\"']")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +92,19 @@ def parse_arc_line(line: bytes, *, is_arc_file: bool) -> ArcLine | None:
         return _arc_line(fields[0], length)
     # Spaces are more often found in the URL than in the type.
     return _arc_line(line.rsplit(b" ", 4)[0], length) if len(fields) > _NUM_FIELDS[0] else None
+
+
+def header_in_line(line: bytes) -> int:
+    """Returns where in a line of text the header of an ARC record begins, or -1.
+
+    For files that have no line end between a body and the header behind it. The line is without its end.
+    """
+    tail = _TAIL.search(line)
+    if tail is None:
+        return -1
+    word = max((match.end() for match in _NO_URL_BYTE.finditer(line, 0, tail.start())), default=0)
+    urls = [at for at in (line.find(b"http://", word), line.find(b"https://", word)) if 0 <= at < tail.start()]
+    return min(urls, default=-1)
 
 
 def _arc_line(url: bytes, length: bytes) -> ArcLine:

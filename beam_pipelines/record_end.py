@@ -2,9 +2,10 @@
 
 A declared length is believed where another record, or the end of the data, follows it. Where it does not:
 
-- **Too large.** A record that begins before the declared end is the next one, and the body ends there. Of several such
-  places (a page may quote a record) that one is taken whose head the declared end lies in; else the first from which
-  reading goes on to yet another record; else, where empty lines follow the declared end, none; else the first.
+- **Too large.** A record that begins before the declared end is the next one, and the body ends there. A page may quote
+  records: so the first place is taken that stands behind empty lines as the format asks for them, or from which reading
+  goes on to yet another record; else the one whose head the declared end lies in; else, where empty lines follow the
+  declared end, none; else the first.
 - **Too small.** Where text goes on at the declared end without empty lines, it belongs to the body, up to the next
   record or the end of the data. Where empty lines follow, the length is right and what comes after them is garbage;
   but for an HTTP message whose headers do not end before the declared end.
@@ -24,6 +25,7 @@ from beam_pipelines.record_head import (
     START_IN_BODY,
     Head,
     arc_line_at,
+    bare_arc_start,
     is_warc,
     padding_end,
     read_head,
@@ -40,6 +42,7 @@ _CANDIDATES = 8
 _SLIGHTLY = 64
 """What a length may exceed the data by for the body to be taken for whole."""
 _LINE_ENDS = b"\r\n"
+_HTTP_URL = re.compile(rb"https?://", re.IGNORECASE)
 _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -67,16 +70,19 @@ def find_ending(
     if next_start >= len(buffer):
         if not is_last and next_start - end < LOOK_AHEAD_BYTES:
             return len(buffer) + LOOK_AHEAD_BYTES
-        return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators)
+        return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators, is_last)
     if not is_warc(buffer, next_start):
         if not is_last and len(buffer) < next_start + ARC_LINE_BYTES:
             return next_start + ARC_LINE_BYTES
-        torn = _torn_arc_line(buffer, head, end) if head.is_arc and next_start == end else -1
+        is_in_line = head.is_arc and next_start == end and buffer[end - 1] not in _LINE_ENDS
+        torn = _torn_arc_line(buffer, head, end) if is_in_line else -1
         if torn >= 0:
-            return _cut(buffer, head, torn)
-        if not starts_record(buffer, next_start, is_arc_file=head.is_arc):
+            return _cut_at_first(buffer, head, torn, is_last=is_last)
+        if is_in_line and not _HTTP_URL.match(buffer, end) or not starts_record(
+            buffer, next_start, is_arc_file=head.is_arc
+        ):
             return _ending_elsewhere(buffer, head, Ending(end, next_start, False), short_separators, is_last)
-    return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators)
+    return _without_taken_lines(buffer, head, Ending(end, next_start, False), short_separators, is_last)
 
 
 def find_ending_before_end(buffer: bytearray, head: Head, end: int, *, is_cut: bool) -> Ending | None:
@@ -85,8 +91,8 @@ def find_ending_before_end(buffer: bytearray, head: Head, end: int, *, is_cut: b
     Args:
       is_cut: damage follows, so that the data may end in the middle of the body.
     """
-    candidate, is_confirmed = _candidate(buffer, head, len(buffer), is_last=True)
-    if is_confirmed:
+    candidate, is_record = _candidate(buffer, head, len(buffer), is_last=True)
+    if is_record:
         return _cut(buffer, head, candidate)
     is_whole = not is_cut and buffer.endswith(head.separator, head.start)
     if candidate >= 0 and not (is_whole and end - len(buffer) <= _SLIGHTLY):
@@ -102,8 +108,15 @@ def start_in_body(buffer: bytearray, start: int, end: int) -> int:
     return match.end() if match is not None and match.end() < end else -1
 
 
+def _start_in_body(buffer: bytearray, head: Head, start: int, end: int) -> int:
+    """As `start_in_body`; in an ARC file in the middle of a line too, where an HTTP message follows."""
+    found = start_in_body(buffer, start, end)
+    bare = bare_arc_start(buffer, start, end if found < 0 else found) if head.is_arc else -1
+    return found if bare < 0 else bare
+
+
 def _without_taken_lines(
-    buffer: bytearray, head: Head, declared: Ending, short_separators: Collection[bytes]
+    buffer: bytearray, head: Head, declared: Ending, short_separators: Collection[bytes], is_last: bool
 ) -> Ending:
     """The ending where a record, or the end of the data, follows: right, or wrong by some of the empty lines."""
     end, next_start, _ = declared
@@ -114,18 +127,20 @@ def _without_taken_lines(
         taken = after.removesuffix(separator)
         is_short = len(taken) < len(after) and not taken.strip(b"\n") and separator.startswith(b"\r")
         return Ending(end + len(taken), next_start, True) if is_short else declared
-    if buffer[end - 1] not in _LINE_ENDS or after in short_separators:
+    if buffer[end - 1] not in _LINE_ENDS or after in short_separators or head.is_arc_version:
         return declared
     before = bytes(buffer[max(head.start, end - len(separator)) : end])
     if not (before + after).endswith(separator):
         return declared
-    return Ending(next_start - len(separator), next_start, True)
+    return _cut_at_first(buffer, head, next_start, is_last=is_last)
 
 
 def _torn_arc_line(buffer: bytearray, head: Head, end: int) -> int:
     """Returns where the ARC header begins whose line the declared end tears in two, or -1."""
     line = buffer.rfind(b"\n", max(head.start - 1, end - ARC_LINE_BYTES), end) + 1
-    return line if 0 < line < end and arc_line_at(buffer, line) else -1
+    if 0 < line < end and arc_line_at(buffer, line):
+        return line
+    return bare_arc_start(buffer, max(line, head.start), end)
 
 
 def _ending_elsewhere(
@@ -133,17 +148,18 @@ def _ending_elsewhere(
 ) -> Ending | int:
     """The ending where no record follows the declared one."""
     end, next_start, _ = declared
-    torn = _torn_warc_head(buffer, head, end)
-    if torn >= 0:
-        return _cut(buffer, head, torn)
+    candidate, is_record = _candidate(buffer, head, end, is_last=is_last)
+    if candidate >= 0 and not is_record and (torn := _torn_warc_head(buffer, head, end)) >= 0:
+        candidate, is_record = torn, True
     after = bytes(buffer[end:next_start])
     is_separated = after.startswith(head.separator) or (after != b"" and after in short_separators)
-    candidate, is_confirmed = _candidate(buffer, head, end, is_last=is_last)
-    if candidate >= 0 and (is_confirmed or head.is_arc or not is_separated):
+    if candidate >= 0 and (is_record or not is_separated):
         return _cut(buffer, head, candidate)
-    if is_separated and not _ends_in_http_headers(buffer, head, end):
+    found = _start_in_body(buffer, head, end, end + REST_BYTES)
+    # Where records begin in the middle of a line, a line end is no separator.
+    is_bare = found > next_start and buffer[found - 1] not in _LINE_ENDS
+    if is_separated and not is_bare and not _ends_in_http_headers(buffer, head, end):
         return declared
-    found = start_in_body(buffer, end, end + REST_BYTES)
     if found >= 0:
         return _cut(buffer, head, found)
     num_behind = len(buffer) - end
@@ -165,26 +181,32 @@ def _torn_warc_head(buffer: bytearray, head: Head, end: int) -> int:
 
 
 def _candidate(buffer: bytearray, head: Head, end: int, *, is_last: bool) -> tuple[int, bool]:
-    """Returns where in the body the next record begins, or -1, and whether reading from there goes on to another."""
-    first = at = start_in_body(buffer, head.start, end)
+    """Returns where in the body the next record seems to begin, or -1, and whether that is no quotation."""
+    first = at = _start_in_body(buffer, head, head.start, end)
     for _ in range(_CANDIDATES):
         if at < 0:
             break
-        if _is_confirmed(buffer, at, is_arc_file=head.is_arc, is_last=is_last):
+        if _is_record(buffer, head, at, is_last=is_last):
             return at, True
-        at = start_in_body(buffer, at + 1, end)
+        at = _start_in_body(buffer, head, at + 1, end)
     return first, False
 
 
-def _is_confirmed(buffer: bytearray, at: int, *, is_arc_file: bool, is_last: bool) -> bool:
-    """Whether the record at `at` ends where another one begins, at the end of the data, or beyond what is there yet."""
-    head = read_head(buffer, at, _HEAD_BYTES, is_arc_file=is_arc_file, is_last=True)
-    length = head.length if isinstance(head, Head) else None
-    if length is None or isinstance(head, str):
+def _is_record(buffer: bytearray, head: Head, at: int, *, is_last: bool) -> bool:
+    """Whether the candidate at `at` is a record and not a quotation of one.
+
+    It is one where a WARC record stands behind the empty lines of the format, or an HTTP message in an ARC record; or
+    where it ends where another record begins, at the end of the data, or beyond what is there yet.
+    """
+    found = read_head(buffer, at, _HEAD_BYTES, is_arc_file=head.is_arc, is_last=True)
+    length = found.length if isinstance(found, Head) else None
+    if length is None or isinstance(found, str):
         return False
-    if head.start + length > len(buffer):
+    if buffer.startswith(b"HTTP/", found.start) if found.is_arc else buffer.endswith(head.separator, head.start, at):
+        return True
+    if found.start + length > len(buffer):
         return not is_last
-    next_start = padding_end(buffer, head.start + length)
+    next_start = padding_end(buffer, found.start + length)
     return next_start >= len(buffer) or starts_record(buffer, next_start, is_arc_file=head.is_arc)
 
 
@@ -192,6 +214,12 @@ def _ends_in_http_headers(buffer: bytearray, head: Head, end: int) -> bool:
     """Whether the body is an HTTP message whose headers go on at the declared end."""
     start = head.start
     return buffer.startswith(b"HTTP/", start) and _HTTP_HEAD_END.search(buffer, start, end) is None
+
+
+def _cut_at_first(buffer: bytearray, head: Head, next_start: int, *, is_last: bool) -> Ending:
+    """The ending where a record begins at `next_start`, and perhaps others before it."""
+    candidate, is_record = _candidate(buffer, head, next_start, is_last=is_last)
+    return _cut(buffer, head, candidate if is_record else next_start)
 
 
 def _cut(buffer: bytearray, head: Head, next_start: int) -> Ending:

@@ -9,7 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from beam_pipelines.arc_lines import ARC_LINE_BYTES, ARC_START, SCHEME, SCHEME_SO_FAR, parse_arc_line
+from beam_pipelines.arc_lines import (
+    ARC_LINE_BYTES,
+    ARC_START,
+    SCHEME,
+    SCHEME_SO_FAR,
+    header_in_line,
+    parse_arc_line,
+)
 from beam_pipelines.warc_headers import WarcHeaders
 
 WARC = b"WARC/"
@@ -45,6 +52,11 @@ class Head:
     def length(self) -> int | None:
         """The declared length of the body, or None where there is none that can be used."""
         return content_length(self.headers)
+
+    @property
+    def is_arc_version(self) -> bool:
+        """Whether this is the first record of an ARC file, whose body ends in a line end of its own."""
+        return self.is_arc and self.headers.get("warc-type") == "warcinfo"
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
@@ -106,3 +118,17 @@ def arc_line_at(data: bytes | bytearray, at: int) -> bool:
     """Whether the line at `at` is the header of an ARC record, in a file of such."""
     line_end = data.find(b"\n", at, at + ARC_LINE_BYTES)
     return line_end >= 0 and parse_arc_line(bytes(data[at:line_end]), is_arc_file=True) is not None
+
+
+def bare_arc_start(data: bytes | bytearray, start: int, end: int) -> int:
+    """Returns the first place in [start, end) where an ARC record of an HTTP message begins in a line, or -1."""
+    line_end = data.find(b"\nHTTP/", start, end + ARC_LINE_BYTES)
+    while line_end >= 0:
+        line = max(start, data.rfind(b"\n", start, line_end) + 1, line_end - ARC_LINE_BYTES)
+        if line >= end:
+            return -1
+        at = header_in_line(bytes(data[line:line_end]))
+        if at >= 0:
+            return line + at if line + at < end else -1
+        line_end = data.find(b"\nHTTP/", line_end + 1, end + ARC_LINE_BYTES)
+    return -1
