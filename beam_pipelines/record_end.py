@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from beam_pipelines.arc_lines import ARC_LINE_BYTES
 from beam_pipelines.record_head import (
+    RECORD_START,
     START_IN_BODY,
     Head,
     arc_line_at,
@@ -41,8 +42,10 @@ _HEAD_BYTES = 1 << 13
 _CANDIDATES = 8
 _SLIGHTLY = 64
 """What a length may exceed the data by for the body to be taken for whole."""
+_SCHEME_BYTES = 40
 _LINE_ENDS = b"\r\n"
 _HTTP_URL = re.compile(rb"https?://", re.IGNORECASE)
+_MAYBE_HEAD = re.compile(rb"\n(?=[a-zA-Z][a-zA-Z0-9+.-]{0,31}+[:/])")
 _HTTP_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -104,14 +107,27 @@ def find_ending_before_end(buffer: bytearray, head: Head, end: int, *, is_cut: b
 
 def start_in_body(buffer: bytearray, start: int, end: int) -> int:
     """Returns the first place in [start, end) of a body where a record begins, or -1. Its head may go beyond `end`."""
-    match = START_IN_BODY.search(buffer, start - 1, min(len(buffer), end + ARC_LINE_BYTES))
-    return match.end() if match is not None and match.end() < end else -1
+    match = START_IN_BODY.search(buffer, start - 1, end)
+    if match is not None:
+        return match.end()
+    for line in _MAYBE_HEAD.finditer(buffer, max(start - 1, end - ARC_LINE_BYTES), end + _SCHEME_BYTES):
+        if line.end() < end and START_IN_BODY.match(buffer, line.start()):
+            return line.end()
+    return -1
 
 
 def _start_in_body(buffer: bytearray, head: Head, start: int, end: int) -> int:
     """As `start_in_body`; in an ARC file in the middle of a line too, where an HTTP message follows."""
     found = start_in_body(buffer, start, end)
     bare = bare_arc_start(buffer, start, end if found < 0 else found) if head.is_arc else -1
+    return found if bare < 0 else bare
+
+
+def _start_behind(buffer: bytearray, head: Head, end: int) -> int:
+    """Returns where behind the declared end reading would go on after garbage, or -1 where that is too far."""
+    match = RECORD_START.search(buffer, end, min(len(buffer), end + REST_BYTES + ARC_LINE_BYTES))
+    found = -1 if match is None else match.start() + (match[0] == b"\n")
+    bare = bare_arc_start(buffer, end, found if found >= 0 else end + REST_BYTES) if head.is_arc else -1
     return found if bare < 0 else bare
 
 
@@ -155,10 +171,13 @@ def _ending_elsewhere(
     is_separated = after.startswith(head.separator) or (after != b"" and after in short_separators)
     if candidate >= 0 and (is_record or not is_separated):
         return _cut(buffer, head, candidate)
-    found = _start_in_body(buffer, head, end, end + REST_BYTES)
+    is_separated = is_separated and not _ends_in_http_headers(buffer, head, end)
+    if is_separated and not head.is_arc:
+        return declared
+    found = _start_behind(buffer, head, end)
     # Where records begin in the middle of a line, a line end is no separator.
     is_bare = found > next_start and buffer[found - 1] not in _LINE_ENDS
-    if is_separated and not is_bare and not _ends_in_http_headers(buffer, head, end):
+    if is_separated and not is_bare:
         return declared
     if found >= 0:
         return _cut(buffer, head, found)

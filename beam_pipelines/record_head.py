@@ -122,13 +122,13 @@ def arc_line_at(data: bytes | bytearray, at: int) -> bool:
 
 def bare_arc_start(data: bytes | bytearray, start: int, end: int) -> int:
     """Returns the first place in [start, end) where an ARC record of an HTTP message begins in a line, or -1."""
-    line_end = data.find(b"\nHTTP/", start, end + ARC_LINE_BYTES)
+    last = data.find(b"\n", end, end + ARC_LINE_BYTES)  # where the line ends that begins before `end`
+    last = len(data) if last < 0 else last + len(b"\nHTTP/")
+    line_end = data.find(b"\nHTTP/", start, last)
     while line_end >= 0:
         line = max(start, data.rfind(b"\n", start, line_end) + 1, line_end - ARC_LINE_BYTES)
-        if line >= end:
-            return -1
         at = header_in_line(bytes(data[line:line_end]))
         if at >= 0:
             return line + at if line + at < end else -1
-        line_end = data.find(b"\nHTTP/", line_end + 1, end + ARC_LINE_BYTES)
+        line_end = data.find(b"\nHTTP/", line_end + 1, last)
     return -1
