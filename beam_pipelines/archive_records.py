@@ -29,11 +29,11 @@ from beam_pipelines.record_head import (
 )
 from beam_pipelines.record_limits import RecordLimits
 from beam_pipelines.warc_headers import WarcHeaders
+from webgraph.url_text import URL_SPACE
 
 _TRUNCATIONS = (GZIP.truncation, ZstdCodec.truncation)
 _RESYNC_OVERLAP = ARC_LINE_BYTES
 _SEPARATOR = b"\r\n\r\n"
-_URL_SPACE = " \t\r\n\v\f"
 
 
 @dataclasses.dataclass(slots=True)
@@ -58,7 +58,7 @@ class Record:
     @property
     def target_uri(self) -> str:
         """`WARC-Target-URI` as a URL: wget writes it in angle brackets."""
-        return self.headers.get("warc-target-uri", "").strip(_URL_SPACE).removeprefix("<").removesuffix(">")
+        return self.headers.get("warc-target-uri", "").strip(URL_SPACE).removeprefix("<").removesuffix(">")
 
 
 @dataclasses.dataclass(slots=True)

@@ -81,7 +81,7 @@ def find_ending(
         torn = _torn_arc_line(buffer, head, end) if is_in_line else -1
         if torn >= 0:
             return _cut_at_first(buffer, head, torn, is_last=is_last)
-        if is_in_line and not _HTTP_URL.match(buffer, end) or not starts_record(
+        if (is_in_line and not _HTTP_URL.match(buffer, end)) or not starts_record(
             buffer, next_start, is_arc_file=head.is_arc
         ):
             return _ending_elsewhere(buffer, head, Ending(end, next_start, False), short_separators, is_last)

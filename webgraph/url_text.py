@@ -8,6 +8,8 @@ Replacing such bytes by U+FFFD would make one URL of many.
 
 import re
 
+URL_SPACE = " \t\r\n\v\f"
+"""White space around a URL that is none of it. U+00A0 and its like are part of the URL."""
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
