@@ -205,28 +205,38 @@ def _candidate(buffer: bytearray, head: Head, end: int, *, is_last: bool) -> tup
     for _ in range(_CANDIDATES):
         if at < 0:
             break
-        if _is_record(buffer, head, at, is_last=is_last):
+        if _is_record(buffer, head, at) or _leads_on(buffer, head, at, end, is_last=is_last):
             return at, True
         at = _start_in_body(buffer, head, at + 1, end)
     return first, False
 
 
-def _is_record(buffer: bytearray, head: Head, at: int, *, is_last: bool) -> bool:
-    """Whether the candidate at `at` is a record and not a quotation of one.
-
-    It is one where a WARC record stands behind the empty lines of the format, or an HTTP message in an ARC record; or
-    where it ends where another record begins, at the end of the data, or beyond what is there yet.
-    """
+def _is_record(buffer: bytearray, head: Head, at: int) -> bool:
+    """Whether a WARC record stands behind the empty lines of the format, or an HTTP message in an ARC record."""
     found = read_head(buffer, at, _HEAD_BYTES, is_arc_file=head.is_arc, is_last=True)
-    length = found.length if isinstance(found, Head) else None
-    if length is None or isinstance(found, str):
+    if isinstance(found, str) or found.length is None or found.is_arc != head.is_arc:
         return False
-    if buffer.startswith(b"HTTP/", found.start) if found.is_arc else buffer.endswith(head.separator, head.start, at):
-        return True
-    if found.start + length > len(buffer):
-        return not is_last
-    next_start = padding_end(buffer, found.start + length)
-    return next_start >= len(buffer) or starts_record(buffer, next_start, is_arc_file=head.is_arc)
+    if found.is_arc:
+        return buffer.startswith(b"HTTP/", found.start)
+    return buffer.endswith(head.separator, head.start, at)
+
+
+def _leads_on(buffer: bytearray, head: Head, at: int, end: int, *, is_last: bool) -> bool:
+    """Whether one record follows the other from `at` on beyond `end`; quotations are followed by the rest of a page."""
+    for _ in range(_CANDIDATES):
+        found = read_head(buffer, at, _HEAD_BYTES, is_arc_file=head.is_arc, is_last=True)
+        if isinstance(found, str) or found.length is None or found.is_arc != head.is_arc:
+            return False
+        if found.start + found.length > len(buffer):
+            return not is_last
+        at = padding_end(buffer, found.start + found.length)
+        if at >= len(buffer):
+            return True
+        if not starts_record(buffer, at, is_arc_file=head.is_arc):
+            return False
+        if at > end:
+            return True
+    return True
 
 
 def _ends_in_http_headers(buffer: bytearray, head: Head, end: int) -> bool:
