@@ -260,10 +260,11 @@ class _Framer:
     def _note_separator(self, head: Head, ending: Ending) -> None:
         """Takes note of a separator that is shorter than the format asks for, where it cannot be part of the body."""
         end, next_start, _ = ending
-        body_ends_in_line = self._buffer.endswith((b"\r", b"\n"), head.start, end)
-        if head.is_arc_version:  # one line end is its own
-            body_ends_in_line = self._buffer.endswith((b"\n\n", b"\n\r\n"), head.start, end)
-        if next_start - end < len(head.separator) and end > head.start and not body_ends_in_line:
+        if next_start - end >= len(head.separator) or end == head.start:
+            return
+        # The body of an ARC file's first record has one line end of its own.
+        lines = (b"\n\n", b"\n\r\n") if head.is_arc_version else (b"\r", b"\n")
+        if not self._buffer.endswith(lines, head.start, end):
             self._short_separators.add(bytes(self._buffer[end:next_start]))
 
     def _resync(self) -> Generator[Skipped, None, bool]:

@@ -24,6 +24,7 @@ from beam_pipelines.arc_lines import ARC_LINE_BYTES
 from beam_pipelines.record_head import (
     RECORD_START,
     START_IN_BODY,
+    WARC,
     Head,
     arc_line_at,
     bare_arc_start,
@@ -69,6 +70,9 @@ def find_ending(
     Returns:
       The ending, or how long the buffer must be for it to be found.
     """
+    next_start = end + len(head.separator)
+    if buffer.startswith(WARC, next_start) and buffer.startswith(head.separator, end):
+        return Ending(end, next_start, False)  # as nearly always
     next_start = padding_end(buffer, end)
     if next_start >= len(buffer):
         if not is_last and next_start - end < LOOK_AHEAD_BYTES:

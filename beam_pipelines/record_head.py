@@ -32,7 +32,7 @@ START_IN_BODY = re.compile(rb"\n(?=(?i:WARC)/[01]\.\d\r?\n(?i:WARC-|Content-)[A-
 _ARC_LINE = re.compile(ARC_START)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Head:
     """What is read of a record before its body.
 
