@@ -39,16 +39,18 @@ class HtmlPage:
       url: as the archive has it.
       document: HTML without transfer and content encodings; `encoding` is that of its characters.
       is_cut: there was more than is read of a page.
+      damage: the transfer and content codings in which the page was damaged: what was decoded before is the document.
     """
 
     url: str
     document: bytes
     encoding: str
     is_cut: bool
+    damage: tuple[str, ...] = ()
 
     def capture(self, base: str, hrefs: list[str], unselected: int) -> Capture:
         """The page with its links, as `html_links` returns them."""
-        return Capture(self.url, base, hrefs, unselected, self.is_cut)
+        return Capture(self.url, base, hrefs, unselected, self.is_cut, damage=self.damage)
 
 
 def parse_http_response(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
@@ -86,14 +88,20 @@ def read_http_response(record: Record, limits: RecordLimits = _LIMITS) -> HtmlPa
     if media_type not in (*_HTML_TYPES, *_UNKNOWN_TYPES):
         return NotAPage("not_html")
     try:
-        body, is_cut = read_body(
+        body = read_body(
             message[body_start:],
-            transfer_encoding=http.get_header("transfer-encoding") or "",
-            content_encoding=http.get_header("content-encoding") or "",
+            transfer_encoding=_joined(http.headers, "transfer-encoding"),
+            content_encoding=_joined(http.headers, "content-encoding"),
             limits=limits,
         )
     except TooManyEncodingsError:
         return NotAPage("too_many_encodings")
-    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
+    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body.content):
         return NotAPage("not_html")
-    return HtmlPage(record.target_uri, body, html_encoding(body, charset), is_cut)
+    encoding = html_encoding(body.content, charset)
+    return HtmlPage(record.target_uri, body.content, encoding, body.is_cut, body.damage)
+
+
+def _joined(headers: list[tuple[str, str]], name: str) -> str:
+    """All values of a header, as one list (RFC 9110, 5.3)."""
+    return ",".join(value for written, value in headers if written.lower() == name)

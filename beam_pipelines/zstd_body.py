@@ -1,0 +1,73 @@
+"""Bodies in zstandard (RFC 8878): a series of frames, of which some may be skippable, as browsers read them too.
+
+What follows the last frame and is no frame is ignored, but counts as damage.
+"""
+
+import zstandard
+
+from beam_pipelines.body_decoding import Budget, Decoded, is_padding
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE_MAGICS = tuple(bytes([low]) + b"\x2a\x4d\x18" for low in range(0x50, 0x60))
+_SKIPPABLE_HEADER_BYTES = 8
+_PIECE_BYTES = 1 << 8
+"""A block of 4 bytes may stand for 128 KiB."""
+_WINDOW_BYTES = 1 << 27
+_FRAMES_A_LOOK = 256
+"""Frames between two looks at the clock."""
+
+
+def read_zstd(content: bytes, budget: Budget) -> Decoded:
+    """Decodes zstandard frames, one after another."""
+    zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+    parts: list[bytes] = []
+    at = length = frames = 0
+    is_damaged = False
+    while length < budget.max_bytes and not is_damaged and not (at and is_padding(content, at)):
+        frames += 1
+        if frames % _FRAMES_A_LOOK == 0 and budget.is_over():
+            break
+        if content.startswith(_SKIPPABLE_MAGICS, at):
+            at += _SKIPPABLE_HEADER_BYTES + int.from_bytes(content[at + 4 : at + _SKIPPABLE_HEADER_BYTES], "little")
+            is_damaged = at > len(content)
+        elif content.startswith(_MAGIC, at):
+            part, at, is_damaged = _read_frame(zstd, content, at, budget.max_bytes - length)
+            parts.append(part)
+            length += len(part)
+        else:
+            is_damaged = True
+    return Decoded(b"".join(parts), is_damaged)
+
+
+def _read_frame(zstd: zstandard.ZstdDecompressor, content: bytes, start: int, room: int) -> tuple[bytes, int, bool]:
+    """Returns the data of a frame, where it ends, and whether it is damaged or has no end."""
+    decompressor = zstd.decompressobj()
+    view = memoryview(content)
+    parts: list[bytes] = []
+    length, at = 0, start
+    try:
+        while at < len(content) and length < room and not decompressor.eof:
+            parts.append(decompressor.decompress(view[at : at + _PIECE_BYTES]))
+            length += len(parts[-1])
+            at = min(at + _PIECE_BYTES, len(content))
+    except zstandard.ZstdError:
+        parts += _read_to_damage(zstd, view, start, at)
+        return b"".join(parts), at, True
+    return b"".join(parts), at - len(decompressor.unused_data), not decompressor.eof and length < room
+
+
+def _read_to_damage(zstd: zstandard.ZstdDecompressor, view: memoryview, start: int, piece: int) -> list[bytes]:
+    """Decodes a frame again, up to the damaged piece, and returns the blocks in that piece before the damage.
+
+    zstandard returns nothing of a call that ends in an error, so the piece is given byte by byte.
+    """
+    decompressor = zstd.decompressobj()
+    for at in range(start, piece, _PIECE_BYTES):
+        decompressor.decompress(view[at : at + _PIECE_BYTES])
+    parts = []
+    try:
+        for at in range(piece, len(view)):
+            parts.append(decompressor.decompress(view[at : at + 1]))
+    except zstandard.ZstdError:
+        pass  # the damage that was looked for
+    return parts
