@@ -27,20 +27,33 @@ class Decoded(NamedTuple):
     is_damaged: bool
 
 
+class Clock:
+    """Says when the processor time of a body is over. It runs from the first look, and nearly no body has one."""
+
+    def __init__(self, max_seconds: float) -> None:
+        self._max_seconds = max_seconds
+        self._deadline: float | None = None
+        self.was_over = False
+
+    def is_over(self) -> bool:
+        """Looks at the clock, which costs as much as a small part of a body: so it is asked once in many parts."""
+        now = time.thread_time()
+        if self._deadline is None:
+            self._deadline = now + self._max_seconds
+        self.was_over = now > self._deadline
+        return self.was_over
+
+
 class Budget(NamedTuple):
     """What decoding may cost.
 
     Attributes:
-      max_bytes: where decoding stops. zstandard may give some more.
-      deadline: of this thread's processor time, where decoding of many small parts stops.
+      max_bytes: where decoding stops. zstandard and brotli may give some more.
+      clock: where decoding of many small parts stops.
     """
 
     max_bytes: int
-    deadline: float
-
-    def is_over(self) -> bool:
-        """Whether the time is over. Parts ask for it once in many, since the system's clock costs as much as a part."""
-        return time.thread_time() > self.deadline
+    clock: Clock
 
 
 Decoder = Callable[[bytes, Budget], Decoded]

@@ -2,7 +2,7 @@
 
 import brotli
 
-from beam_pipelines.body_decoding import Budget, Decoded, is_padding
+from beam_pipelines.body_decoding import Budget, Decoded, is_padding, is_text
 
 _OUTPUT_BYTES = 1 << 20
 _PIECES_BYTES = (1 << 12, 1 << 6, 1)
@@ -16,7 +16,8 @@ def read_brotli(content: bytes, budget: Budget) -> Decoded:
     try:
         length = _feed(decompressor, content, parts, budget.max_bytes)
     except brotli.error:
-        return _read_to_damage(content, budget.max_bytes)
+        # The text of a body whose coding was undone breaks a decoder at once, and need not be searched for damage.
+        return Decoded(b"", True) if is_text(content) else _read_to_damage(content, budget.max_bytes)
     return Decoded(b"".join(parts), length < budget.max_bytes and not decompressor.is_finished())
 
 

@@ -49,7 +49,7 @@ class _Chunks:
     def joined(self, line: re.Match[bytes] | None) -> Decoded:
         """Joins them, from the one with this size line, or from the first sound one if the first line is damaged."""
         content, budget, line_end_at = self._content, self._budget, self._line_end.match
-        data = bytearray()
+        data, view = bytearray(), memoryview(content)
         is_damaged = line is None
         if line is None:
             damaged = _DAMAGED_LINE.match(content)
@@ -61,7 +61,7 @@ class _Chunks:
             line_end = line_end_at(content, end)
             following = _SIZE_LINE.match(content, line_end.end()) if line_end else None
             if following and end > start:
-                data += content[start:end]
+                data += view[start:end]
             elif self._is_last(line.start()):
                 return Decoded(bytes(data), is_damaged)
             elif line_end and end > start and self._is_last(line_end.end()):  # cut behind the size of the last one
@@ -74,7 +74,7 @@ class _Chunks:
                 is_damaged = True
             line = following
             chunks += 1
-            if len(data) >= budget.max_bytes or (chunks % _A_LOOK == 0 and budget.is_over()):
+            if len(data) >= budget.max_bytes or (chunks % _A_LOOK == 0 and budget.clock.is_over()):
                 return Decoded(bytes(data), is_damaged)
         return Decoded(bytes(data), True)
 
@@ -105,7 +105,7 @@ class _Chunks:
         for count, boundary in enumerate(_BOUNDARY.finditer(self._content, start), 1):
             if line := self._sound(boundary.end()):
                 return boundary.start(), line
-            if count % _A_LOOK == 0 and self._budget.is_over():
+            if count % _A_LOOK == 0 and self._budget.clock.is_over():
                 break
         return len(self._content), None
 

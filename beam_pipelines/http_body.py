@@ -5,10 +5,10 @@ bytes are taken as they are. What is decoded before damage is a truncated page, 
 counted beside them. An unknown coding is passed over.
 """
 
-import time
+import functools
 from typing import NamedTuple
 
-from beam_pipelines.body_decoding import Budget, Decoder, is_binary, is_text
+from beam_pipelines.body_decoding import Budget, Clock, Decoder, is_binary, is_text
 from beam_pipelines.brotli_body import read_brotli
 from beam_pipelines.chunked_body import unchunk
 from beam_pipelines.inflate_body import read_deflate
@@ -56,26 +56,26 @@ def read_body(content: bytes, *, transfer_encoding: str, content_encoding: str, 
     Raises:
       TooManyEncodingsError: it has more codings than `max_nesting`.
     """
+    if not transfer_encoding and not content_encoding:  # nearly every body
+        return Body(content[: limits.max_body_bytes], len(content) > limits.max_body_bytes)
     transfer = _codings(transfer_encoding)
     codings = [*_codings(content_encoding), *(name for name in transfer if _CHUNKED not in name)]
     if len(codings) > limits.max_nesting:
         raise TooManyEncodingsError(f"{content_encoding[:100]}; {transfer_encoding[:100]}")
-    if not codings and not transfer:  # nearly every body
-        return Body(content[: limits.max_body_bytes], len(content) > limits.max_body_bytes)
-    deadline = time.thread_time() + limits.max_seconds
+    clock = Clock(limits.max_seconds)
     damage: dict[str, None] = {}
     if any(_CHUNKED in name for name in transfer):  # which frames the message, wherever it is named
         most = len(content) if codings else limits.max_body_bytes + 1
-        content, is_damaged = unchunk(content, Budget(most, deadline))
+        content, is_damaged = unchunk(content, Budget(most, clock))
         if is_damaged:
             damage[_CHUNKED] = None
-    content, is_cut = _decoded(content, codings, limits, deadline, damage)
-    is_cut = is_cut or len(content) > limits.max_body_bytes or time.thread_time() > deadline
+    content, is_cut = _decoded(content, codings, limits, clock, damage)
+    is_cut = is_cut or len(content) > limits.max_body_bytes or clock.was_over
     return Body(content[: limits.max_body_bytes], is_cut, tuple(damage))
 
 
 def _decoded(
-    content: bytes, codings: list[str], limits: RecordLimits, deadline: float, damage: dict[str, None]
+    content: bytes, codings: list[str], limits: RecordLimits, clock: Clock, damage: dict[str, None]
 ) -> tuple[bytes, bool]:
     """Undoes codings, adds those that are damaged to `damage`, and returns the rest and whether it was cut off."""
     is_cut = False
@@ -84,7 +84,7 @@ def _decoded(
             continue
         counted_as, decode = _DECODERS[name]
         most = min(limits.max_body_bytes, max(RATIO_FREE_BYTES, limits.max_ratio * len(content)))
-        data, is_damaged = decode(content, Budget(most + 1, deadline))
+        data, is_damaged = decode(content, Budget(most + 1, clock))
         if is_damaged and is_text(content):
             continue  # whoever stored the body has undone this coding
         if is_damaged:
@@ -95,7 +95,16 @@ def _decoded(
     return content, is_cut
 
 
-def _codings(value: str) -> list[str]:
+def _codings(value: str) -> tuple[str, ...]:
     """Returns the names in a list of codings, without their parameters and without those that change nothing."""
+    return _usual(value) if len(value) <= _USUAL_LENGTH else _split(value)
+
+
+def _split(value: str) -> tuple[str, ...]:
     names = (part.partition(";")[0].strip() for part in value.lower().split(","))
-    return [name for name in names if name and name != "identity"]
+    return tuple(name for name in names if name and name != "identity")
+
+
+_USUAL_LENGTH = 32
+_usual = functools.lru_cache(maxsize=64)(_split)
+"""A crawl has few different values. Long ones would fill the memory."""

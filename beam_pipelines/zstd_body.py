@@ -25,15 +25,15 @@ def read_zstd(content: bytes, budget: Budget) -> Decoded:
     is_damaged = False
     while length < budget.max_bytes and not is_damaged and not (at and is_padding(content, at)):
         frames += 1
-        if frames % _FRAMES_A_LOOK == 0 and budget.is_over():
+        if frames % _FRAMES_A_LOOK == 0 and budget.clock.is_over():
             break
-        if content.startswith(_SKIPPABLE_MAGICS, at):
-            at += _SKIPPABLE_HEADER_BYTES + int.from_bytes(content[at + 4 : at + _SKIPPABLE_HEADER_BYTES], "little")
-            is_damaged = at > len(content)
-        elif content.startswith(_MAGIC, at):
+        if content.startswith(_MAGIC, at):
             part, at, is_damaged = _read_frame(zstd, content, at, budget.max_bytes - length)
             parts.append(part)
             length += len(part)
+        elif content.startswith(_SKIPPABLE_MAGICS, at):
+            at += _SKIPPABLE_HEADER_BYTES + int.from_bytes(content[at + 4 : at + _SKIPPABLE_HEADER_BYTES], "little")
+            is_damaged = at > len(content)
         else:
             is_damaged = True
     return Decoded(b"".join(parts), is_damaged)
@@ -42,18 +42,21 @@ def read_zstd(content: bytes, budget: Budget) -> Decoded:
 def _read_frame(zstd: zstandard.ZstdDecompressor, content: bytes, start: int, room: int) -> tuple[bytes, int, bool]:
     """Returns the data of a frame, where it ends, and whether it is damaged or has no end."""
     decompressor = zstd.decompressobj()
-    view = memoryview(content)
     parts: list[bytes] = []
-    length, at = 0, start
+    length = 0
+    at = start
     try:
-        while at < len(content) and length < room and not decompressor.eof:
-            parts.append(decompressor.decompress(view[at : at + _PIECE_BYTES]))
-            length += len(parts[-1])
-            at = min(at + _PIECE_BYTES, len(content))
+        for at in range(start, len(content), _PIECE_BYTES):
+            part = decompressor.decompress(content[at : at + _PIECE_BYTES])
+            parts.append(part)
+            length += len(part)
+            if length >= room or decompressor.eof:
+                break
     except zstandard.ZstdError:
-        parts += _read_to_damage(zstd, view, start, at)
+        parts += _read_to_damage(zstd, memoryview(content), start, at)
         return b"".join(parts), at, True
-    return b"".join(parts), at - len(decompressor.unused_data), not decompressor.eof and length < room
+    end = min(at + _PIECE_BYTES, len(content)) - len(decompressor.unused_data)
+    return b"".join(parts), end, not decompressor.eof and length < room
 
 
 def _read_to_damage(zstd: zstandard.ZstdDecompressor, view: memoryview, start: int, piece: int) -> list[bytes]:
