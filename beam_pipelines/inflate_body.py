@@ -49,7 +49,8 @@ def _read_members(content: bytes, budget: Budget) -> Decoded:
             is_damaged = True
             break
         part, end, is_damaged = _read_stream(content, end, _FED_AT_FIRST, _GZIP, budget.max_bytes - length)
-        parts.append(part)
+        if part:
+            parts.append(part)
         length += len(part)
         members += 1
         if is_damaged or (members % _MEMBERS_A_LOOK == 0 and budget.clock.is_over()):

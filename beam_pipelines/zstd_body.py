@@ -29,7 +29,8 @@ def read_zstd(content: bytes, budget: Budget) -> Decoded:
             break
         if content.startswith(_MAGIC, at):
             part, at, is_damaged = _read_frame(zstd, content, at, budget.max_bytes - length)
-            parts.append(part)
+            if part:
+                parts.append(part)
             length += len(part)
         elif content.startswith(_SKIPPABLE_MAGICS, at):
             at += _SKIPPABLE_HEADER_BYTES + int.from_bytes(content[at + 4 : at + _SKIPPABLE_HEADER_BYTES], "little")
