@@ -22,6 +22,7 @@ class Capture:
       is_cut: the page was larger than is read of one; the links are those of its beginning.
       over_limit, url_too_long: how many selected links were dropped, by limit.
       characters: of `hrefs` together, or more.
+      damage: the codings in which the page's body was damaged; the links are those before the damage.
       joined: `hrefs` as one text, if it was made: a character that few links have is looked for there.
     """
 
@@ -33,6 +34,7 @@ class Capture:
     over_limit: int = 0
     url_too_long: int = 0
     characters: int = 0
+    damage: tuple[str, ...] = ()
     joined: str = dataclasses.field(default="", compare=False, repr=False)
 
 

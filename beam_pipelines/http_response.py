@@ -9,7 +9,6 @@ Standard, "rules for identifying an unknown MIME type").
 import dataclasses
 import io
 import re
-from collections.abc import Iterable
 
 from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
 
@@ -17,15 +16,14 @@ from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.html_links import html_encoding, html_links
 from beam_pipelines.http_body import TooManyEncodingsError, read_body
+from beam_pipelines.media_type import extract_media_type
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
 
 _PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _UNKNOWN_TYPES = ("", "unknown/unknown", "application/unknown")
-_MEDIA_TYPE = re.compile(r"\s*+([^\s;/]++/[^\s;]++)")
 _HTML_START = re.compile(
     rb"\s*+<(?:!doctype\s++html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)[\s>]",
     re.IGNORECASE,
@@ -41,16 +39,18 @@ class HtmlPage:
       url: as the archive has it.
       document: HTML without transfer and content encodings; `encoding` is that of its characters.
       is_cut: there was more than is read of a page.
+      damage: the transfer and content codings in which the page was damaged: what was decoded before is the document.
     """
 
     url: str
     document: bytes
     encoding: str
     is_cut: bool
+    damage: tuple[str, ...] = ()
 
     def capture(self, base: str, hrefs: list[str], unselected: int) -> Capture:
         """The page with its links, as `html_links` returns them."""
-        return Capture(self.url, base, hrefs, unselected, self.is_cut)
+        return Capture(self.url, base, hrefs, unselected, self.is_cut, damage=self.damage)
 
 
 def parse_http_response(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
@@ -84,32 +84,24 @@ def read_http_response(record: Record, limits: RecordLimits = _LIMITS) -> HtmlPa
         return NotAPage("broken_http_headers", is_damage=True)
     if http.get_statuscode() != "200":
         return NotAPage("status_not_200")
-    media_type, charset = _media_type(http.headers)
+    media_type, charset = extract_media_type(http.headers)
     if media_type not in (*_HTML_TYPES, *_UNKNOWN_TYPES):
         return NotAPage("not_html")
     try:
-        body, is_cut = read_body(
+        body = read_body(
             message[body_start:],
-            transfer_encoding=http.get_header("transfer-encoding") or "",
-            content_encoding=http.get_header("content-encoding") or "",
+            transfer_encoding=_joined(http.headers, "transfer-encoding"),
+            content_encoding=_joined(http.headers, "content-encoding"),
             limits=limits,
         )
     except TooManyEncodingsError:
         return NotAPage("too_many_encodings")
-    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
+    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body.content):
         return NotAPage("not_html")
-    return HtmlPage(record.target_uri, body, html_encoding(body, charset), is_cut)
+    encoding = html_encoding(body.content, charset)
+    return HtmlPage(record.target_uri, body.content, encoding, body.is_cut, body.damage)
 
 
-def _media_type(headers: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """Returns the last media type that is named, and its charset, which an earlier header of the same type may name."""
-    media_type = charset = ""
-    for part in ",".join(value for name, value in headers if name.lower() == "content-type").lower().split(","):
-        found = _MEDIA_TYPE.match(part)
-        if found is None or found[1] == "*/*":
-            continue
-        if found[1] != media_type:
-            media_type, charset = found[1], ""
-        named = _CHARSET.search(part)
-        charset = named[1] if named else charset
-    return media_type, charset
+def _joined(headers: list[tuple[str, str]], name: str) -> str:
+    """All values of a header, as one list (RFC 9110, 5.3)."""
+    return ",".join(value for written, value in headers if written.lower() == name)

@@ -57,7 +57,7 @@ class ArchiveReport:
       failure: why the file as a whole is no archive, or "".
       counts: records_in = pages + records_<reason>..., links_in = links_out + links_<reason>...,
         bytes_skipped = the sum of bytes_skipped_<reason>. `links_unselected` stands outside `links_in`,
-        `limits_hit_<name>` outside all of them.
+        `limits_hit_<name>` and `bodies_damaged_<coding>`, both of pages, outside all of them.
     """
 
     name: str
@@ -156,6 +156,8 @@ def _collect(
             counts["pages"] += 1
             if item.is_cut:
                 counts["limits_hit_body_cut"] += 1
+            for coding in item.damage:
+                counts[f"bodies_damaged_{coding}"] += 1
             if blocks.is_full:
                 yield from blocks.take()
                 clock.restart()

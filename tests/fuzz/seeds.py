@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import brotli
 import zstandard
 
 from tests.beam_pipelines.archives import (
@@ -57,6 +58,14 @@ def _responses() -> list[bytes]:
         head % (b"utf-8", b"Content-Encoding: gzip\r\n") + gzip.compress(body, mtime=0),
         head % (b"latin-1", b"Content-Encoding: deflate\r\n") + zlib.compress(body),
         head % (b"utf-16", b"Transfer-Encoding: chunked\r\n") + chunked,
+        head % (b"utf-8", b"Content-Encoding: gzip\r\n")
+        + gzip.compress(body, mtime=0)[:-4]
+        + gzip.compress(b"", mtime=0),
+        head % (b"utf-8", b"Content-Encoding: br\r\n") + brotli.compress(body),
+        head % (b"utf-8", b"Content-Encoding: zstd\r\n") + 2 * zstandard.compress(body),
+        head % (b'"a,b"', b"Transfer-Encoding: gzip, chunked\r\n")
+        + b"5\r\n\x1f\x8b\x08\0\0\r\n9\r\n"
+        + gzip.compress(body)[5:],
         b"windows-1252\n" + base,
         b"\n\xef\xbb\xbf" + base,
         b"\n<meta charset=shift_jis>" + base,
