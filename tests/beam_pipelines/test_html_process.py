@@ -257,7 +257,6 @@ def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) ->
     encoded = [(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252")]
     encoded.append((document.encode("utf-16-le"), "utf-16le"))
     assert list(parser.links(encoded, selection)) == [("", ["/ö"] * 3000, 3000)] * 3
-    assert list(parser.links([(encoded[0][0], "no-such" * 100)], _DEFAULT)) == [("", ["/ä"] * 3000, 0)]
 
 
 def test_what_is_small() -> None:
