@@ -254,9 +254,9 @@ def test_what_ends_a_group_is_left_to_the_one_that_asks(
 def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) -> None:
     document = "<a href=/ä rel=nofollow><img src=/ö>" * 3000
     selection = LinkSelection(all_paths=True, drop_nofollow=True)
-    encoded = [(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252", "utf-16-le")]
+    encoded = [(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252")]
+    encoded.append((document.encode("utf-16-le"), "utf-16le"))
     assert list(parser.links(encoded, selection)) == [("", ["/ö"] * 3000, 3000)] * 3
-    assert list(parser.links([(encoded[0][0], "no-such" * 100)], _DEFAULT)) == [("", ["/ä"] * 3000, 0)]
 
 
 def test_what_is_small() -> None:
