@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipelines import build_graph, storage
+from beam_pipelines import build_graph
 from beam_pipelines.build_graph import WORK_FOLDER
 from beam_pipelines.cli import main
 from tests.beam_pipelines.graphs import content
@@ -226,14 +226,19 @@ def test_a_worker_that_is_killed(inputs: list[str], whole: dict[str, bytes], tmp
 
 
 def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
-    """The buffer is written when the file is closed, so that is where a small file fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    try:
-        with pytest.raises(OSError, match=rf"File too large: '{tmp_path}/small'"):
-            storage.write_file(str(tmp_path / "small"), b"x" * 100)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    """The buffer is written when the file is closed, so that is where a small file fails.
+
+    In a process of its own: the limit is one on all files of a process.
+    """
+    program = "import sys; from beam_pipelines.storage import write_file; write_file(sys.argv[1], b'x' * 100)"
+    command = [sys.executable, "-c", program, str(tmp_path / "small")]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+
+    done = subprocess.run(command, cwd=_ROOT, preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"OSError: [Errno 27] File too large: '{tmp_path}/small'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
