@@ -1,6 +1,7 @@
 """Faults of the machine: each ends in words, leaves nothing unfinished under a final name, and the rerun completes."""
 
 import ast
+import multiprocessing
 import os
 import resource
 import shutil
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from beam_pipelines import build_graph
+from beam_pipelines import build_graph, storage
 from beam_pipelines.build_graph import WORK_FOLDER
 from beam_pipelines.cli import main
 from tests.beam_pipelines.graphs import content
@@ -225,20 +227,18 @@ def test_a_worker_that_is_killed(inputs: list[str], whole: dict[str, bytes], tmp
     assert content(output) == whole
 
 
+def _write_within_a_limit(path: str) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    storage.write_file(path, b"x" * 100)
+
+
 def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
-    """The buffer is written when the file is closed, so that is where a small file fails.
-
-    In a process of its own: the limit is one on all files of a process.
-    """
-    program = "import sys; from beam_pipelines.storage import write_file; write_file(sys.argv[1], b'x' * 100)"
-    command = [sys.executable, "-c", program, str(tmp_path / "small")]
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
-
-    done = subprocess.run(command, cwd=_ROOT, preexec_fn=limit, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert f"OSError: [Errno 27] File too large: '{tmp_path}/small'" in done.stderr
+    """The buffer is written when the file is closed, so that is where a small file fails. The limit is a process's."""
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        pytest.raises(OSError, match=rf"File too large: '{tmp_path}/small'"),
+    ):
+        pool.submit(_write_within_a_limit, str(tmp_path / "small")).result()
     assert list(tmp_path.iterdir()) == []
 
 

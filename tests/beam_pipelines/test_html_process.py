@@ -25,6 +25,7 @@ from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlPars
 from beam_pipelines.html_worker import HtmlLinks, read_answer
 from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import many_attributes, open_formatting, page
+from tests.beam_pipelines.processes import is_running
 from webgraph.link_selection import LinkSelection
 
 _DEFAULT = LinkSelection()
@@ -245,9 +246,7 @@ for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
             worker = int(asking.stdout.readline())
             asking.send_signal(number)
             assert asking.wait() == -number
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes():
-            assert time.monotonic() < deadline
+        while is_running(worker):
             time.sleep(0.01)
 
 
