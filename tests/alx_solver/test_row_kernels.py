@@ -53,7 +53,7 @@ def test_the_kernel_of_a_platform(caplog):
     assert with_kernel(cg, "auto", "cpu").kernel == with_kernel(cg, "native", "cpu").kernel == "native"
     for name, platform in (("xla", "gpu"), ("auto", "tpu"), ("xla", "cpu")):
         assert with_kernel(cg, name, platform) == cg
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.name.startswith("alx_solver")]
     assert with_kernel(cg, "pallas", "cpu").kernel == INTERPRETED
     assert "kernel 'pallas' on a CPU is interpreted" in caplog.text
     for name, platform in (("pallas", "tpu"), ("native", "gpu")):

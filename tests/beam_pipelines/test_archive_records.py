@@ -212,9 +212,9 @@ def test_a_record_that_is_too_large() -> None:
     ],
 )
 def test_hostile_files_cost_no_more_than_their_size(data: bytes) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     found = _read(data)
-    assert time.process_time() - started < 4
+    assert time.thread_time() - started < 4
     assert not _bodies(found)
     assert _size(found) <= len(data)
 

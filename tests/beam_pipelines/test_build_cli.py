@@ -232,9 +232,8 @@ def test_a_killed_run_leaves_nothing_that_looks_complete(tmp_path: Path) -> None
     # Many partitions make the run long enough to be killed in the middle of its second stage.
     process = subprocess.Popen([*command, "--num-partitions", "300"], cwd=Path(__file__).parents[2])
     try:
-        deadline = time.monotonic() + 120
         while not list(output.glob(".work/parsed/*.json")):
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.02)
     finally:
         os.kill(process.pid, signal.SIGKILL)

@@ -22,7 +22,7 @@ from tests.beam_pipelines import hostile_server as hostile
 from tests.beam_pipelines.archives import members, page_record
 from tests.beam_pipelines.hostile_server import HostileServer
 
-_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=0.5)
+_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=hostile.PATIENCE)
 _NAME = "CC-MAIN-2021-25"
 _PATHS = [f"crawl-data/{_NAME}/segments/{n % 3}.{n}/wat/CC-MAIN-2021061{n}-{n:05}.warc.wat.gz" for n in range(8)]
 _FILES = [members(page_record(f"http://a.de/{n}/{page}", ["/b"]) for page in range(200)) for n in range(8)]
@@ -181,15 +181,14 @@ def test_a_stopped_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: P
 
 def test_a_killed_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: Path) -> None:
     data = b"".join(_FILES * 10)
-    url = server.add("/a.gz", data, hostile.stall(600_000, 60.0), hostile.whole)
+    url = server.add("/a.gz", data, hostile.stall(600_000), hostile.whole)
     part = tmp_path / "a.gz.part"
-    arguments = (url, str(tmp_path / "a.gz"), RetryOptions())
+    arguments = (url, str(tmp_path / "a.gz"), _RETRY)
     process = multiprocessing.get_context("fork").Process(target=fetch_file, args=arguments)
     process.start()
     try:
-        deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:
-            assert process.is_alive() and time.monotonic() < deadline
+            assert process.is_alive()
             time.sleep(0.02)
     finally:
         process.kill()

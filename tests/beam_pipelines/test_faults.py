@@ -1,6 +1,7 @@
 """Faults of the machine: each ends in words, leaves nothing unfinished under a final name, and the rerun completes."""
 
 import ast
+import multiprocessing
 import os
 import resource
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -225,15 +227,18 @@ def test_a_worker_that_is_killed(inputs: list[str], whole: dict[str, bytes], tmp
     assert content(output) == whole
 
 
+def _write_within_a_limit(path: str) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+    storage.write_file(path, b"x" * 100)
+
+
 def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
-    """The buffer is written when the file is closed, so that is where a small file fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    try:
-        with pytest.raises(OSError, match=rf"File too large: '{tmp_path}/small'"):
-            storage.write_file(str(tmp_path / "small"), b"x" * 100)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    """The buffer is written when the file is closed, so that is where a small file fails. The limit is a process's."""
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        pytest.raises(OSError, match=rf"File too large: '{tmp_path}/small'"),
+    ):
+        pool.submit(_write_within_a_limit, str(tmp_path / "small")).result()
     assert list(tmp_path.iterdir()) == []
 
 

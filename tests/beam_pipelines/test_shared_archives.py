@@ -110,9 +110,9 @@ def test_malformed_files_neither_raise_nor_hang() -> None:
     assert len(paths) == _NUM_MALFORMED
     outcomes = Counter()
     for path in paths:
-        started = time.process_time()
+        started = time.thread_time()
         report = _report(path)
-        assert time.process_time() - started < 2, path.name
+        assert time.thread_time() - started < 2, path.name
         counts = Counter(report.counts)
         assert report.bytes == path.stat().st_size
         assert counts["bytes_skipped"] <= report.bytes, path.name

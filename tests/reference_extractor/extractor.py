@@ -44,7 +44,7 @@ def extract_wat(archive: Path, wat: Path) -> str:
     class_path = os.pathsep.join(map(str, _class_path()))
     command = ["java", *_JAVA_FLAGS, "-cp", class_path, _MAIN, "-wat", str(archive)]
     with wat.open("wb") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, timeout=_SECONDS, check=True)
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=True)
     return done.stderr.decode("utf-8", "replace")
 
 

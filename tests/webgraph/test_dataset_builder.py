@@ -178,7 +178,7 @@ def test_command_line(tmp_path: Path, arguments: list[str]) -> None:
     command += ["--manual_dir", str(tmp_path / "manual"), "--data_dir", str(tmp_path / "data")]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)} if installed else dict(os.environ)
     folder = tmp_path if installed else _ROOT
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     prepared = {path.parts[-3] for path in (tmp_path / "data").glob("webgraph/*/1.0.0/dataset_info.json")}
     assert prepared == ({"in-dense"} if installed else set(VARIANTS))
