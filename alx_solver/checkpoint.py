@@ -87,11 +87,18 @@ def _write(final: Path, tables: dict[str, np.ndarray], manifest: dict[str, Any])
         _flush(file)
     _sync_directory(writing)
     if final.exists():
-        shutil.rmtree(final)
+        _remove(final)
     os.replace(writing, final)
     _sync_directory(root)
     for old in _checkpoints(root)[:-_KEPT]:
-        shutil.rmtree(old)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a checkpoint; while it is not whole any more, it has the name of one that was not finished."""
+    leaving = folder.with_name(f"{_WRITING}{folder.name}.old")
+    os.replace(folder, leaving)
+    shutil.rmtree(leaving)
 
 
 def restore_checkpoint(directory: str | os.PathLike[str], trainer: "AlsTrainer") -> "AlsState | None":

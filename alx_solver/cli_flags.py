@@ -19,7 +19,7 @@ exit codes:
   0    done
   1    failed while running (a loss that is not finite, no memory, a full disk)
   2    wrong arguments or input
-  130  interrupted (Ctrl-C); after training, go on with --resume
+  130  stopped by SIGINT (Ctrl-C), 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT; go on with --resume after training
 """
 DATA_HELP = "a graph directory, a prepared TFDS version folder, a SciPy .npz matrix, or an .adjacency.txt[.gz] list"
 

@@ -28,5 +28,6 @@ def join_processes(arguments: argparse.Namespace) -> bool:
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.config.update("jax_enable_preemption_service", False)  # else it takes SIGTERM, and does nothing about it
     jax.distributed.initialize(coordinator, num_processes=num_processes, process_id=process_id)
     return process_id == 0

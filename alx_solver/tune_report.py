@@ -1,5 +1,6 @@
 """What people see of a tuning: a line a trial, a table, and a heat map of the metric over lambda and alpha."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,4 +81,6 @@ def draw_heat_map(trials: Sequence[Trial], metric: str, path: Path) -> None:
     best = best_trial(trials)
     if best is not None:
         axes.set_title(f"{metric}, best {best.best:.4f}")
-    figure.savefig(path, dpi=120, metadata={"Software": None})
+    writing = path.with_name(path.name + ".tmp")
+    figure.savefig(writing, format="png", dpi=120, metadata={"Software": None})
+    os.replace(writing, path)

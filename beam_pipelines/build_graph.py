@@ -9,7 +9,7 @@ The graph directories get their final names last, when all of them are whole.
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 
@@ -41,6 +41,7 @@ def build(
     beam_args: Sequence[str] = (),
     input_base: str | None = None,
     console: Console | None = None,
+    when_done: Callable[[], None] = lambda: None,
 ) -> BuildReport:
     """Builds all variants from one pass over the archives.
 
@@ -52,6 +53,7 @@ def build(
         process. Without any, this machine's cores run it, within `options.machine`.
       input_base: what relative paths in a manifest stand under.
       console: where progress is shown if it is a terminal; nowhere by default.
+      when_done: called when all graphs have their names and nothing is left to go on with.
 
     Returns:
       What was read and written. The same input gives the same bytes, whatever runner, workers or order.
@@ -69,7 +71,7 @@ def build(
     paths = expand_inputs(list(inputs), base=input_base, retry=options.inputs.retry)
     try:
         with storage.only_one(output):
-            return _Build(output, options, beam_args, console or Console(quiet=True)).run(paths)
+            return _Build(output, options, beam_args, console or Console(quiet=True)).run(paths, when_done)
     except BlockingIOError:
         raise BuildError(f"Another build is writing to {output}; wait for it, or choose another --output.") from None
 
@@ -83,7 +85,7 @@ class _Build:
         self._folders = [join(output, name) for name in self._names]
         self._work = BuildWork(join(output, WORK_FOLDER))
 
-    def run(self, paths: Sequence[str]) -> BuildReport:
+    def run(self, paths: Sequence[str], when_done: Callable[[], None]) -> BuildReport:
         if not self._work.is_publishing:
             _check_free(self._folders, self._options.output.overwrite)
         states = {path: archive_state(path) for path in paths}
@@ -104,9 +106,9 @@ class _Build:
         for name, folder in zip(self._names, self._folders, strict=True):
             source = join(self._work.folder, "graphs", name)
             _publish(source, folder, join(self._work.folder, "replaced", name))
-        self._work.remove()
         manifests = tuple(map(_read_manifest, self._folders))
         archives = tuple(ArchiveReport(**archive) for archive in manifests[0].inputs)
+        self._work.remove(when_done)
         return BuildReport(archives=archives, folders=tuple(self._folders), manifests=manifests)
 
     def _parse_options(self, num_partitions: int) -> ParseOptions:

@@ -106,9 +106,15 @@ class BuildWork:
     def begin_publishing(self) -> None:
         storage.write_file(join(self.folder, _PUBLISH), b"")
 
-    def remove(self) -> None:
-        """Removes the folder, the mark of publishing last: until it is gone, the next run only finishes removing."""
+    def remove(self, when_done: Callable[[], None] = lambda: None) -> None:
+        """Removes the folder, the mark of publishing last: until it is gone, the next run only finishes removing.
+
+        `when_done` is called just before.
+        """
         self._remove_all_but(_PLAN, _PUBLISH)
+        when_done()
+        if storage.is_local(self.folder):
+            storage.remove(join(self.folder, _PUBLISH))
         storage.remove_folder(self.folder)
 
     def _plan(self) -> Any:

@@ -3,11 +3,8 @@
 import argparse
 import errno
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -24,6 +21,9 @@ from beam_pipelines.machine import MachineOptions, parse_size
 from beam_pipelines.options import BuildOptions, GraphOptions, OutputOptions, Partitioning, Tolerance
 from beam_pipelines.record_limits import RecordLimits
 from beam_pipelines.storage import folder_exists, join
+from beam_pipelines.task_pool import WorkerEndedError
+from webgraph import stop_signals
+from webgraph.cli import EXIT_INTERRUPTED, GOES_ON
 from webgraph.link_keys import KEY_BITS, PageKeyCollisionError
 from webgraph.link_selection import LinkSelection
 from webgraph.split import SplitOptions
@@ -44,17 +44,13 @@ which then runs the build:
   --runner=DataflowRunner --project=... --region=... --temp_location=gs://...
 
 Exit codes: 0 done; 1 the run failed (damaged input beyond what is allowed, output in the way, disk full); 2 wrong
-usage; 130 interrupted; 143 stopped by SIGTERM."""
+usage; 130 stopped by SIGINT (Ctrl-C), 143 by SIGTERM, 129 by SIGHUP, 131 by SIGQUIT."""
 
 _REMEDIES = {
     code: ". Free some space, or choose another --output." for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 }
 _REMEDIES |= {code: ". Choose an --output that can be written to." for code in (errno.EROFS, errno.EACCES, errno.EPERM)}
-_EXIT_TERMINATED = 128 + signal.SIGTERM
-
-
-class _Terminated(SystemExit):
-    """The process got SIGTERM."""
+_MODULE_NAME = "python -m beam_pipelines.build_graph"
 
 
 def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -66,11 +62,17 @@ def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m beam_pipelines.build_graph`."""
-    parser = argparse.ArgumentParser(prog="python -m beam_pipelines.build_graph")
+    if argv is None:
+        stop_signals.begin(_MODULE_NAME, GOES_ON)
+    parser = argparse.ArgumentParser(prog=_MODULE_NAME)
     _add_arguments(parser)
     arguments, beam_args = parser.parse_known_args(argv)
     arguments.other_arguments = beam_args
-    return run(arguments)
+    try:
+        return stop_signals.run(lambda: run(arguments))
+    except KeyboardInterrupt:
+        sys.stderr.write(stop_signals.sentence(_MODULE_NAME, stop_signals.SIGNALS[0], GOES_ON))
+        return EXIT_INTERRUPTED
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -207,7 +209,6 @@ def run(arguments: argparse.Namespace) -> int:
         options = _options(arguments)
     except ValueError as error:
         return _fail(errors, error, 2)
-    before = _stop_at_sigterm()
     try:
         report = build(
             _inputs(arguments, options),
@@ -216,9 +217,12 @@ def run(arguments: argparse.Namespace) -> int:
             beam_args=arguments.other_arguments,
             input_base=arguments.input_base,
             console=errors,
+            when_done=stop_signals.complete,
         )
     except InputError as error:
         return _fail(errors, error, 2)
+    except WorkerEndedError as error:
+        return _fail(errors, error, 1)
     except BuildError as error:
         if error.archives:
             print_archives(error.archives, errors)
@@ -232,21 +236,13 @@ def run(arguments: argparse.Namespace) -> int:
         logging.getLogger(__name__).debug("the run failed", exc_info=error)
         _say_what_is_kept(arguments.output, errors)
         return _fail(errors, error, 1)
-    except KeyboardInterrupt:
-        _say_what_is_kept(arguments.output, errors)
-        return _fail(errors, "Interrupted.", 130)
-    except _Terminated:
-        _say_what_is_kept(arguments.output, errors)
-        return _fail(errors, "Stopped by SIGTERM.", _EXIT_TERMINATED)
-    finally:
-        _restore(before)
     print_report(report, Console())
     return 0
 
 
 def _say_what_is_kept(output: str, console: Console) -> None:
     work = join(output, WORK_FOLDER)
-    if folder_exists(work):
+    if folder_exists(work) and not stop_signals.is_stopping():
         console.print(
             f"What is done so far is in {escape(work)}: the same command goes on there; remove it to free the disk.",
             highlight=False,
@@ -263,22 +259,7 @@ def _log_to(console: Console) -> None:
     logging.getLogger("beam_pipelines").setLevel(logging.INFO)
 
 
-def _stop_at_sigterm() -> Any:
-    """Lets SIGTERM end the run as an exception, so that workers end and words are said; returns what was set before."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-
-    def stop(*_: object) -> None:
-        raise _Terminated
-
-    return signal.signal(signal.SIGTERM, stop)
-
-
-def _restore(before: Any) -> None:
-    if before is not None:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _fail(errors: Console, error: Exception | str, code: int) -> int:
-    errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+    if not stop_signals.is_stopping():  # else it failed because it was stopped
+        errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
     return code

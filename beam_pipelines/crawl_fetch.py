@@ -7,9 +7,10 @@ from there. It is checked to the end of its last record before it gets its name.
 import dataclasses
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import cast
 
 import xxhash
@@ -19,8 +20,10 @@ from beam_pipelines.input_options import InputOptions, RetryOptions
 from beam_pipelines.inputs import InputError
 from beam_pipelines.open_archive import archive_name, archive_problem, make_source
 from beam_pipelines.remote_reader import Arrived, RemoteReader, RemoteReadError
+from webgraph import stop_signals
 
 _READ_BYTES = 1 << 18
+_STOP_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,17 +65,19 @@ def fetch_files(
         raise InputError("Two of the files would have the same name, or one has none; fetch them into folders apart.")
     os.makedirs(folder, exist_ok=True)
     stop = threading.Event()
-    with ThreadPoolExecutor(options.max_connections, "fetch") as threads:
-        pending = [
-            threads.submit(fetch_file, url, os.path.join(folder, name), options.retry, advance, stop)
-            for url, name in zip(urls, names, strict=True)
-        ]
-        try:
-            for future in pending:
-                yield future.result()
-        finally:
-            stop.set()
-            threads.shutdown(cancel_futures=True)
+    threads = ThreadPoolExecutor(options.max_connections, "fetch")
+    pending: list[Future[Fetched]] = []
+    try:
+        for url, name in zip(urls, names, strict=True):
+            path = os.path.join(folder, name)
+            pending.append(threads.submit(fetch_file, url, path, options.retry, advance, stop))
+        for future in pending:
+            yield future.result()
+    finally:
+        stop.set()
+        is_told_to_end = stop_signals.is_stopping() or isinstance(sys.exception(), KeyboardInterrupt)
+        threads.shutdown(wait=not is_told_to_end, cancel_futures=True)  # a slow server would be waited for
+        wait(pending, _STOP_SECONDS)
 
 
 def fetch_file(
@@ -87,9 +92,10 @@ def fetch_file(
     Raises:
       OSError: `path` cannot be written to.
     """
-    if os.path.exists(path):
-        return Fetched(url=url, path=path, bytes=os.path.getsize(path))
     part = path + ".part"
+    if os.path.exists(path):
+        _forget(part)  # a run that was ended just after the renaming leaves the note
+        return Fetched(url=url, path=path, bytes=os.path.getsize(path))
     arrived = _arrived(url, part)
     was_begun = arrived.offset > 0
     sleep = cast(Callable[[float], None], stop.wait)

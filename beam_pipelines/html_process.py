@@ -27,6 +27,7 @@ from beam_pipelines.capture import NotAPage
 from beam_pipelines.html_worker import HtmlLinks, SharedPage, read_answer, write_batch
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
+from webgraph.stop_signals import held
 
 SMALL_BYTES = 1 << 16
 SMALL_TAGS = 2000
@@ -46,7 +47,7 @@ class BoundedHtmlParser:
     def __init__(self, limits: RecordLimits) -> None:
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
-        self._bell = -1
+        self._bell = self._life = -1
         self._shared: IO[bytes] | None = None
 
     def __enter__(self) -> "BoundedHtmlParser":
@@ -115,22 +116,27 @@ class BoundedHtmlParser:
         limits = [str(self._limits.max_seconds), str(self._limits.max_parser_bytes)]
         path = os.pathsep.join(path or os.getcwd() for path in sys.path)
         heard, bell = os.pipe()
+        ended, life = os.pipe()
         try:
-            child = subprocess.Popen(
-                # -P: what lies in the folder that this process happens to be in is none of its modules
-                [sys.executable, "-P", "-m", _WORKER, *limits, str(shared), str(bell)],
-                pass_fds=[shared, bell],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": path},
-            )
+            with held():
+                self._child = child = subprocess.Popen(
+                    # -P: what lies in the folder that this process happens to be in is none of its modules
+                    [sys.executable, "-P", "-m", _WORKER, *limits, str(shared), str(bell), str(ended)],
+                    pass_fds=[shared, bell, ended],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "PYTHONPATH": path},
+                )
+                self._bell, self._life = heard, life
         except BaseException:
-            os.close(heard)
+            if self._child is None:
+                os.close(heard)
+                os.close(life)
             raise
         finally:
             os.close(bell)
-        self._bell, self._child = heard, child
+            os.close(ended)
         for pipe in (child.stdin, child.stdout):
             _enlarge(pipe)
         if not os.read(heard, 1):  # it is no page's fault, nor may it look like one
@@ -145,8 +151,9 @@ class BoundedHtmlParser:
         child, self._child = self._child, None
         if child is None:
             return 0
-        os.close(self._bell)
         child.kill()  # of no effect where it has ended
+        os.close(self._bell)
+        os.close(self._life)
         with contextlib.suppress(BrokenPipeError):
             child.communicate()
         return child.wait()

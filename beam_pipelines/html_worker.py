@@ -5,6 +5,8 @@ outlive it, and tells by another one, the bell, that they can be read: once a ba
 wake each other their caches are cold.
 """
 
+import contextlib
+import fcntl
 import os
 import resource
 import signal
@@ -15,6 +17,7 @@ from typing import IO, NamedTuple
 
 from beam_pipelines.html_links import html_links
 from webgraph.link_selection import LinkSelection
+from webgraph.stop_signals import SIGNALS
 
 HtmlLinks = tuple[str, list[str], int]
 """Base, links, and how many were not selected: what `html_links` returns."""
@@ -117,17 +120,32 @@ class _Answers:
         os.set_blocking(self._pipe, False)
 
 
-def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int) -> None:
+def _mind_signals(life: int) -> None:
+    """Leaves to the parent what a whole group gets, and ends with the parent, also amid a page.
+
+    Where the system can, it sends SIGIO when the pipe `life` has lost its writer, which ends a parser at once.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked by the parent until here
+    if hasattr(os, "O_ASYNC"):
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int, life: int) -> None:
     """Answers until the input ends. The timer kills this process when a page takes too long.
 
     Args:
       shared: descriptor of the file that documents lie in.
       bell: descriptor of the pipe that says that this process is ready, and then when answers can be read.
+      life: descriptor of a pipe that only the parent writes to, which it never does.
     """
+    _mind_signals(life)
     os.write(bell, b"\0")  # ready
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    for number in (signal.SIGINT, signal.SIGTERM):  # all of a group may get them; the parent ends this one
-        signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     allowed = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)

@@ -5,8 +5,11 @@ once for all six configs. Features and splits are those of TFDS's own `web_graph
 and version alone, so before any reuse this builder compares the digest of the graph's manifest.
 """
 
+import contextlib
 import dataclasses
 import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from rich.console import Console
 
+from webgraph import stop_signals
 from webgraph.graph_directory import GraphDirectory
 from webgraph.graph_layout import SPLITS
 from webgraph.manifest import Manifest
@@ -22,8 +26,17 @@ from webgraph.manual_graphs import ManualGraphError, archives_digest, find_archi
 from webgraph.manual_graphs import graph_from_archives as cached_graph_from_archives
 from webgraph.variants import VARIANTS, Variant
 
+_NAME = "tfds build webgraph"
+_ADVICE = "; run the same command again to go on, what was prepared before is kept"
 _LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _BEAM_DEFAULTS = (None, "", "DirectRunner", "direct")
+
+
+def _is_the_command() -> bool:
+    """Whether this process is TFDS's command line, which is to end in words, and no program that uses TFDS."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    name = getattr(spec, "name", None) or Path(sys.argv[0]).stem
+    return name in ("tfds", "tensorflow_datasets.scripts.cli.main")
 
 
 class AnotherGraphError(ValueError):
@@ -80,6 +93,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
           AnotherGraphError: a dataset of this name and version exists, made from another graph.
           ManualGraphError: manual_dir holds neither the graph nor archives.
         """
+        with _stoppable():
+            self._download_and_prepare_stoppably(download_dir, download_config, **kwargs)
+
+    def _download_and_prepare_stoppably(
+        self, download_dir: Any, download_config: tfds.download.DownloadConfig | None, **kwargs: Any
+    ) -> None:
         config = download_config or tfds.download.DownloadConfig()
         self._uses_beam = bool(config.beam_runner or config.beam_options)
         if self._uses_beam:
@@ -168,6 +187,25 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             f"{metadata['num_edges']:,} edges; rows: {rows}; "
             f"graph manifest {metadata['manifest_digest']}, canonical URLs by {metadata['canonicalizer']}."
         )
+
+
+_command_process = os.getpid() if _is_the_command() else 0
+"""The process of `tfds build`, 0 where other code uses this module; with `--num-processes` its children prepare."""
+if _command_process:
+    stop_signals.begin(_NAME, _ADVICE)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Lets a signal unwind what `tfds build` does, and then end the process in words; nothing in other processes."""
+    if _command_process not in (0, os.getpid()):
+        stop_signals.begin(_NAME, _ADVICE, parent=_command_process)
+    try:
+        with stop_signals.unwinding():
+            yield
+    except BaseException:
+        stop_signals.end_unwound()
+        raise
 
 
 def describe_graph(manifest: Manifest) -> dict[str, Any]:

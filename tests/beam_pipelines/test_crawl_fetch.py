@@ -4,6 +4,9 @@ import argparse
 import gzip
 import json
 import multiprocessing
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +21,11 @@ from beam_pipelines.crawl_fetch import fetch_file, fetch_files
 from beam_pipelines.crawl_paths import DEFAULT_BASE, CrawlOptions, list_crawl, select_files
 from beam_pipelines.input_options import InputOptions, RetryOptions
 from beam_pipelines.inputs import InputError
+from beam_pipelines.storage import only_one
 from tests.beam_pipelines import hostile_server as hostile
 from tests.beam_pipelines.archives import members, page_record
 from tests.beam_pipelines.hostile_server import HostileServer
+from webgraph import stop_signals
 
 _RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=hostile.PATIENCE)
 _NAME = "CC-MAIN-2021-25"
@@ -198,6 +203,47 @@ def test_a_killed_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: Pa
     assert fetch_file(url, str(tmp_path / "a.gz"), _RETRY).failure == ""
     assert (tmp_path / "a.gz").read_bytes() == data
     assert server.log[-1] == ("GET", "/a.gz", f"bytes={arrived}-")
+
+
+@pytest.mark.parametrize("number", stop_signals.SIGNALS, ids=lambda number: number.name)
+def test_a_fetch_from_a_server_that_sends_nothing_is_told_to_end(
+    server: HostileServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    data = b"".join(_FILES * 10)
+    server.add(f"/{_PATHS[0]}", data, hostile.stall(600_000, 60.0), hostile.whole)
+    command = [sys.executable, "-m", "webgraph.cli", "crawl", _NAME, "--base", server.url, "--limit", "1"]
+    command += ["--fetch", str(tmp_path)]
+    part = tmp_path / f"{Path(_PATHS[0]).name}.part"
+
+    def prepare() -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare) as process:
+        deadline = time.monotonic() + 60
+        while not part.exists() or part.stat().st_size < 500_000:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=30)  # the server waits for 60 s
+    assert process.returncode == 128 + number
+    advice = "run the same command again to go on where it stopped"
+    assert (out, errors.decode()) == (b"", f"webgraph crawl: stopped by {number.name}; {advice}.\n")
+    assert {path.name for path in tmp_path.iterdir()} == {part.name, f"{part.name}.json"}
+    with only_one(str(tmp_path)):  # no lock is left
+        pass
+    if number == signal.SIGTERM:
+        subprocess.run(command, check=True, capture_output=True)
+        assert (tmp_path / Path(_PATHS[0]).name).read_bytes() == data
+        assert [path.name for path in tmp_path.iterdir()] == [Path(_PATHS[0]).name]
+
+
+def test_what_an_ended_run_left_beside_a_whole_file_goes(server: HostileServer, tmp_path: Path) -> None:
+    url = server.add("/a.gz", _FILES[0])
+    path = tmp_path / "a.gz"
+    path.write_bytes(_FILES[0])
+    (tmp_path / "a.gz.part.json").write_text("{}")
+    assert fetch_file(url, str(path), _RETRY).failure == ""
+    assert [left.name for left in tmp_path.iterdir()] == ["a.gz"]
 
 
 def test_a_crawl_in_a_store(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Faults of the machine: each ends in words, leaves nothing unfinished under a final name, and the rerun completes."""
 
 import ast
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -19,6 +20,7 @@ from beam_pipelines import build_graph, storage
 from beam_pipelines.build_graph import WORK_FOLDER
 from beam_pipelines.cli import main
 from tests.beam_pipelines.graphs import content
+from webgraph import stop_signals
 from webgraph.synthetic_crawl import SyntheticCrawl, SyntheticCrawlOptions, write_synthetic_crawl
 
 _ROOT = Path(__file__).parents[2]
@@ -66,12 +68,19 @@ def _start(
     command = [sys.executable, "-m", "beam_pipelines.build_graph", *inputs, "--output", str(output), *_FLAGS, *flags]
 
     def prepare() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell lets what it starts in the background ignore it
+        for number in stop_signals.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # a shell lets what it starts in the background ignore some
         if limit is not None:
             limit()
 
     return subprocess.Popen(
-        command, cwd=_ROOT, preexec_fn=prepare, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=_ROOT,
+        preexec_fn=prepare,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -189,28 +198,97 @@ def _is_busy(output: Path, process: "subprocess.Popen[str]") -> bool:
 _LONG = ("--num-partitions", "300")
 
 
-@pytest.mark.parametrize(
-    ("sent", "code", "words"),
-    [
-        (signal.SIGTERM, 143, "error: Stopped by SIGTERM."),
-        (signal.SIGINT, 130, "error: Interrupted."),
-    ],
-)
+@pytest.mark.parametrize("target", ["parent", "group"])
+@pytest.mark.parametrize("sent", stop_signals.SIGNALS, ids=lambda sent: sent.name)
 def test_a_build_that_is_told_to_end(
-    inputs: list[str], whole: dict[str, bytes], tmp_path: Path, sent: int, code: int, words: str
+    inputs: list[str], whole: dict[str, bytes], tmp_path: Path, sent: signal.Signals, target: str
 ) -> None:
     output = tmp_path / "out"
     process = _start(inputs, output, *_LONG)
     _wait_until(process, lambda: _is_busy(output, process))
     workers = _workers(process)
-    process.send_signal(sent)
+    (os.kill if target == "parent" else os.killpg)(process.pid, sent)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == code, errors
-    assert words in errors and "the same command goes on there" in errors and "Traceback" not in errors
+    assert process.returncode == 128 + sent, errors
+    said = f"python -m beam_pipelines.build_graph: stopped by {sent.name}; run the same command again to go on where it"
+    assert errors.count(said) == 1 and "Traceback" not in errors and "error:" not in errors
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert not _is_locked(output)
     _check_unfinished(output)
-    assert _build(inputs, output, *_LONG)[0] == 0
-    assert content(output) == whole
+    if sent == signal.SIGTERM:
+        assert _build(inputs, output, *_LONG)[0] == 0
+        assert content(output) == whole
+
+
+@pytest.mark.parametrize("sent", stop_signals.SIGNALS, ids=lambda sent: sent.name)
+def test_a_worker_that_is_told_to_end(inputs: list[str], tmp_path: Path, sent: signal.Signals) -> None:
+    output = tmp_path / "out"
+    process = _start(inputs, output, *_LONG)
+    _wait_until(process, lambda: _is_busy(output, process))
+    workers = _workers(process)
+    os.kill(workers[-1], sent)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"error: A worker process was ended by {sent.name}. Run the same command again" in " ".join(errors.split())
+    assert "Traceback" not in errors
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert not _is_locked(output)
+    _check_unfinished(output)
+
+
+def test_a_build_that_waits_for_another_is_told_to_end(inputs: list[str], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with storage.only_one(str(output)):
+        process = _start(inputs, output)
+        opened = f"/proc/{process.pid}/fd"
+        _wait_until(process, lambda: any(os.path.realpath(link) == str(output) for link in Path(opened).glob("*")))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "stopped by SIGTERM" in errors and "Another build" not in errors
+    assert _build(inputs, output)[0] == 0
+
+
+@pytest.mark.parametrize("published", [0, 1])
+def test_a_build_that_is_told_to_end_amid_its_last_renames(
+    inputs: list[str], whole: dict[str, bytes], tmp_path: Path, published: int
+) -> None:
+    """The renames take less than a millisecond, so a program that sends itself the signal there stands in."""
+    output = tmp_path / "out"
+    program = f"""
+import os, signal, sys
+from beam_pipelines import build_graph, storage
+from beam_pipelines.cli import main
+publish, count = storage.publish_folder, 0
+def stopped(*arguments, **named):
+    global count
+    if count == {published}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    publish(*arguments, **named)
+    count += 1
+storage.publish_folder = stopped
+sys.exit(main())
+"""
+    flags = [*_FLAGS, "--variants", "all-3=*:3,all-4=*:4"]
+    command = [sys.executable, "-c", program, *inputs, "--output", str(output), *flags]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 143, done.stderr
+    assert done.stderr.count("stopped by SIGTERM") == 1
+    assert len([path for path in output.iterdir() if path.name != WORK_FOLDER]) == published
+    assert main([*inputs, "--output", str(output), *flags]) == 0
+    assert sorted(path.name for path in output.iterdir()) == ["all-3", "all-4"]
+    assert {name: data for name, data in content(output).items() if name.startswith("all-3/")} == whole
+
+
+def _is_locked(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def test_a_worker_that_is_killed(inputs: list[str], whole: dict[str, bytes], tmp_path: Path) -> None:
