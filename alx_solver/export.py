@@ -20,6 +20,7 @@ from alx_solver.checkpoint import CheckpointError, read_checkpoint
 from alx_solver.run_directory import RunDirectory
 from webgraph.graph_directory import GraphDirectory
 from webgraph.node_lookup import iter_urls
+from webgraph.option_values import make_plain
 
 FORMATS = ("npy", "parquet")
 _ROWS_AT_ONCE = 1 << 16
@@ -43,6 +44,7 @@ class ExportOptions:
     rows_per_file: int = 1 << 20
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.file_format not in FORMATS:
             raise ValueError(f"unknown format {self.file_format!r}; valid: {', '.join(FORMATS)}")
         if not self.axes or set(self.axes) - {"row", "col"}:
