@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from webgraph import __version__
+from webgraph.missing_extra import missing_extra
 from webgraph.numpy_sort import avoid_slow_sorts
 
 GROUP = "webgraph.commands"
@@ -70,15 +71,12 @@ def _add_missing(
 ) -> None:
     """Stands in for a command whose packages are not installed."""
     extra = "pipeline" if name in ("build", "crawl") else "all"
-    message = (
-        f"the command {name!r} needs the package {error.name or error}, which is not installed; "
-        f"run: pip install 'alx-webgraph[{extra}]'"
-    )
+    message = missing_extra(f"the command {name!r}", extra, error)
 
     def refuse(arguments: argparse.Namespace) -> int:
         raise ValueError(message)
 
-    parser = subparsers.add_parser(name, help=f"(needs alx-webgraph[{extra}])", prefix_chars="\0", add_help=False)
+    parser = subparsers.add_parser(name, help=f"(needs the extra {extra!r})", prefix_chars="\0", add_help=False)
     parser.add_argument("rest", nargs="*")
     parser.set_defaults(func=refuse)
 
