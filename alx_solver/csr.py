@@ -149,7 +149,7 @@ class CsrMatrix:
             ValueError: a number that is no confidence; the message names the first.
         """
         weighted = cls._of_rows(rows, binary=False)
-        return dataclasses.replace(weighted, values=None) if (weighted.values == 1).all() else weighted
+        return dataclasses.replace(weighted, values=None) if np.all(weighted.values == 1) else weighted
 
     @classmethod
     def _of_rows(cls, rows: "scipy.sparse.csr_array", *, binary: bool) -> "CsrMatrix":

@@ -38,8 +38,8 @@ def as_csr_matrix(data: Any) -> CsrMatrix:
         raise TypeError(_not_sparse(data))
     if data.ndim != 2:
         raise ValueError(
-            f"the matrix has {data.ndim} {'axis' if data.ndim == 1 else 'axes'}, expected rows and columns; for one row "
-            "take matrix[[7]], not matrix[7]"
+            f"the matrix has {data.ndim} {'axis' if data.ndim == 1 else 'axes'}, expected rows and columns; for one "
+            "row take matrix[[7]], not matrix[7]"
         )
     check_type(data)
     try:

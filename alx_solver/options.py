@@ -1,8 +1,8 @@
 """What a training run may be told: small frozen dataclasses, one per concern, validated when made.
 
 Units: `regularization` (lambda) and `unobserved_weight` (alpha) are those of the objective in `docs/als.md`;
-`regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`. Numbers of NumPy
-are taken and kept as plain ones (`webgraph/option_values.py`); a value of another type raises ValueError.
+`regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`. Numbers of
+NumPy are taken and kept as plain ones (`webgraph/option_values.py`); a value of another type raises ValueError.
 """
 
 import dataclasses

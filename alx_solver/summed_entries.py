@@ -81,7 +81,9 @@ def first_fault(csr: scipy.sparse.csr_array) -> str | None:
     row = int(np.searchsorted(csr.indptr, place, side="right")) - 1
     found = f"{number} at row {row}, column {csr.indices[place]} ({len(bad)} such in all)"
     if np.isfinite(number) and number > 0:
-        return f"{found} is more than {GREATEST:.7g}, the greatest number of float32: divide all confidences by a number"
+        return (
+            f"{found} is more than {GREATEST:.7g}, the greatest number of float32: divide all confidences by a number"
+        )
     return f"{found}: the numbers are confidences, finite and >= 0; leave entries out that are not observed"
 
 

@@ -81,7 +81,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         return tuple(_plain(f"each of {name}", each, item) for each in _items(name, value))
-    if (kind is bool or dataclasses.is_dataclass(kind)) and not isinstance(value, kind):
+    if isinstance(kind, type) and (kind is bool or dataclasses.is_dataclass(kind)) and not isinstance(value, kind):
         raise ValueError(f"{name} must be of type {kind.__name__}, got {_shown(value)}")
     return value
 

@@ -190,7 +190,9 @@ def test_a_damaged_run_is_said_in_words(tmp_path, model):
     written = json.loads(file.read_text())
     for change in ({"hyperparameters": {"dim": "8"}}, {"hyperparameters": 3}, {"solver": None}):
         file.write_text(json.dumps(written | {"options": written["options"] | change}))
-        with pytest.raises(run_directory.RunDirectoryError, match=r"run.json: its options cannot be used .*train again"):
+        with pytest.raises(
+            run_directory.RunDirectoryError, match=r"run.json: its options cannot be used .*train again"
+        ):
             ALS.load(tmp_path / "model")
 
 

@@ -25,7 +25,7 @@ FORMATS = ("coo", "csr", "csc", "bsr")
 
 
 def shuffled_ones(dtype: str, *, index: str = "int64") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(data, rows, columns): one stored one a visit in any order, and stored zeros at places of their own and others."""
+    """(data, rows, columns): one stored one a visit in any order, and stored zeros, at places of ones too."""
     places = [place for place, count in VISITS.items() for _ in range(count)]
     zeros = [(0, 0), (3, 3), (5, 7)]
     numbers = np.array([1] * len(places) + [0] * len(zeros), dtype=dtype)
@@ -161,7 +161,11 @@ def test_a_sum_is_what_is_judged_whatever_the_format(file_format):
         coo = scipy.sparse.coo_array((np.array([3, -1, 1, -1, last]), (rows, columns)), shape=(2, 3))
         if file_format == "csr":
             return scipy.sparse.csr_array(compressed(rows, columns, coo.data, 2), shape=(2, 3))
-        return scipy.sparse.csc_array(compressed(columns, rows, coo.data, 3), shape=(2, 3)) if file_format == "csc" else coo
+        return (
+            scipy.sparse.csc_array(compressed(columns, rows, coo.data, 3), shape=(2, 3))
+            if file_format == "csc"
+            else coo
+        )
 
     assert entries_of(as_csr_matrix(made(5))) == {(0, 1): 2, (1, 0): 5}
     with pytest.raises(ValueError, match=r"-2(\.0)? at row 1, column 0 \(1 such in all\): the numbers are confidences"):
@@ -188,7 +192,7 @@ def test_what_scipy_was_told_of_a_matrix_is_not_believed():
     coo.has_canonical_format = True
     assert entries_of(as_csr_matrix(coo)) == VISITS
     coo.coords[0][3] = 99  # outside, after SciPy has checked
-    with pytest.raises(ValueError, match="the coo matrix of shape .* is damaged"):
+    with pytest.raises(ValueError, match=r"the coo matrix of shape .* is damaged"):
         as_csr_matrix(coo)
 
 
@@ -204,7 +208,7 @@ def test_confidences_beyond_float32_are_named_by_their_own_value(tmp_path, dtype
         load_dataset(tmp_path / "large.npz")
     with pytest.raises(ValueError, match=r"value 1e\+39 is more than float32 holds"):
         CsrMatrix(np.array([0, 1]), np.array([0]), np.array([1e39]), 1)
-    with pytest.raises(ValueError, match="inf at row 0, column 0 .*finite and >= 0"):
+    with pytest.raises(ValueError, match=r"inf at row 0, column 0 .*finite and >= 0"):
         as_csr_matrix(matrix * np.inf)
 
 
@@ -219,10 +223,10 @@ def test_confidences_below_float32_are_counted_in_a_warning(caplog):
 @pytest.mark.parametrize("file_format", FORMATS)
 def test_complex_numbers_are_refused_in_one_sentence(tmp_path, file_format, dtype):
     matrix = stored(file_format, "float64").astype(dtype)
-    with pytest.raises(ValueError, match="the matrix holds .*complex.*; its numbers must be confidences >= 0"):
+    with pytest.raises(ValueError, match=r"the matrix holds .*complex.*; its numbers must be confidences >= 0"):
         as_csr_matrix(matrix)
     scipy.sparse.save_npz(tmp_path / "complex.npz", matrix)
-    with pytest.raises(ValueError, match="complex.npz: .*complex"):
+    with pytest.raises(ValueError, match=r"complex.npz: .*complex"):
         read_npz(tmp_path / "complex.npz")
     with pytest.raises(ValueError, match="values must be numbers, got complex"):
         CsrMatrix(np.array([0, 1]), np.array([0]), np.array([1j]), 1)

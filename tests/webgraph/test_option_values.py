@@ -1,4 +1,4 @@
-"""Options keep plain Python values whatever type of number they are given, and refuse what is no number of their kind."""
+"""Options keep plain Python values whatever type of number they are given, and refuse what is none of their kind."""
 
 import dataclasses
 import enum
@@ -61,7 +61,7 @@ def test_what_is_no_integer(value):
 
 @pytest.mark.parametrize("value", [True, np.False_, "0.5", None, np.array(0.5), [0.5], 1j, 10**400])
 def test_what_is_no_number(value):
-    with pytest.raises(ValueError, match="^share must be a number"):
+    with pytest.raises(ValueError, match=r"^share must be a number"):
         plain_number("share", value)
 
 
@@ -70,7 +70,7 @@ def test_long_values_are_cut_in_messages():
         for check in (plain_integer, plain_number):
             if isinstance(value, int) and check is plain_integer:
                 continue
-            with pytest.raises(ValueError, match="^count must be") as caught:
+            with pytest.raises(ValueError, match=r"^count must be") as caught:
                 check("count", value)
             assert len(str(caught.value)) < 200
 
@@ -90,12 +90,15 @@ def test_sequences_become_tuples():
     for widths in ("816", {8, 16}, {8: 16}, 8, np.array(8)):
         with pytest.raises(ValueError, match="widths must be a sequence, got "):
             Options(widths=widths)
-    with pytest.raises(ValueError, match="each of widths must be an integer, got 8.5"):
+    with pytest.raises(ValueError, match=r"each of widths must be an integer, got 8.5"):
         Options(widths=(8.5,))
 
 
 def test_truth_values_and_options_within_options():
-    for fields, message in ((({"on": 1}), "on must be of type bool"), ({"split": None}, "split must be of type SplitOptions")):
+    for fields, message in (
+        (({"on": 1}), "on must be of type bool"),
+        ({"split": None}, "split must be of type SplitOptions"),
+    ):
         with pytest.raises(ValueError, match=message):
             Options(**fields)
 
