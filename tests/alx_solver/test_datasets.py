@@ -165,7 +165,7 @@ def test_pickled_and_negative_matrices_are_refused(tmp_path):
     matrix = planted_matrix()
     matrix.data[5] = -1
     scipy.sparse.save_npz(tmp_path / "negative.npz", matrix)
-    with pytest.raises(DatasetError, match=r"entry -1.0 is not a confidence"):
+    with pytest.raises(DatasetError, match=r"negative.npz: -1.0 at row 0, column .*: the numbers are confidences"):
         load_dataset(tmp_path / "negative.npz")
 
 
