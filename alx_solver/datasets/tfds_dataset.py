@@ -13,6 +13,7 @@ import numpy as np
 
 from alx_solver.datasets.link_dataset import DatasetError, LinkDataset
 from alx_solver.datasets.prepared_graph import dataset_from_blocks
+from webgraph.prepared_dataset import prepared_problem
 from webgraph.row_block import RowBlock
 
 
@@ -34,6 +35,9 @@ def read_tfds(path: str | os.PathLike[str]) -> LinkDataset:
     )
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(sorted(missing))}; prepare it with `tfds build webgraph`.")
+    problem = prepared_problem(builder.info)
+    if problem:
+        raise DatasetError(f"{path}: {problem}; prepare it again with `tfds build webgraph ... --overwrite`.")
     blocks = {
         split: block_from_examples(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False)))
         for split in ("train", "test")
