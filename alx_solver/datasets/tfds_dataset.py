@@ -14,6 +14,7 @@ import numpy as np
 from alx_solver.datasets.link_dataset import DatasetError, LinkDataset
 from alx_solver.datasets.prepared_graph import dataset_from_blocks
 from webgraph.missing_extra import missing_extra
+from webgraph.prepared_dataset import prepared_problem
 from webgraph.row_block import RowBlock
 
 
@@ -39,6 +40,9 @@ def read_tfds(path: str | os.PathLike[str]) -> LinkDataset:
     )
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(sorted(missing))}; prepare it with `tfds build webgraph`.")
+    problem = prepared_problem(builder.info)
+    if problem:
+        raise DatasetError(f"{path}: {problem}; prepare it again with `tfds build webgraph ... --overwrite`.")
     blocks = {split: block_from_examples(_examples(builder, split, path)) for split in ("train", "test")}
     recorded = (builder.info.metadata or {}).get("num_nodes")
     num_nodes = _largest_id(blocks.values()) + 1 if recorded is None else int(recorded)

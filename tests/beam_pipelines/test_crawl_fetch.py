@@ -1,6 +1,7 @@
 """`webgraph crawl` against a hostile server laid out as Common Crawl's: lists, samples, fetches, exit codes."""
 
 import argparse
+import dataclasses
 import gzip
 import json
 import multiprocessing
@@ -49,7 +50,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command with short waits."""
-    monkeypatch.setattr(crawl_cli, "InputOptions", lambda **given: InputOptions(**given, retry=_RETRY))
+    made = InputOptions(retry=_RETRY, listing=_RETRY)
+    monkeypatch.setattr(InputOptions, "with_retries", lambda retries, **given: dataclasses.replace(made, **given))
 
 
 def _crawl(server: HostileServer, *arguments: str) -> int:

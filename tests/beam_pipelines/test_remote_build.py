@@ -147,7 +147,8 @@ def test_the_published_recipe_is_a_preset(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "InputOptions", lambda **given: InputOptions(**given, retry=_RETRY))
+    made = InputOptions(retry=_RETRY, listing=_RETRY)
+    monkeypatch.setattr(InputOptions, "with_retries", lambda retries, **given: dataclasses.replace(made, **given))
     _serve(server, crawl, _PASSING)
     server.add("/moved", crawl.wat_paths[5].read_bytes())
     remote, local = str(tmp_path / "remote"), str(tmp_path / "local")
