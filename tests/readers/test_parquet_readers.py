@@ -1,7 +1,7 @@
 """A graph directory's Parquet files are read alike by other programs' readers, in their oldest and newest versions.
 
-`make readers` installs those into `.readers`. Tests that need them are skipped where they are missing, but fail there
-if `CI=true`.
+`make readers` installs those into `.readers`. Tests that need them are slow ones; they are skipped where the readers are
+missing, but fail there if `CI=true`.
 """
 
 import json
@@ -57,6 +57,7 @@ def _expected(folder: Path) -> dict[str, dict[str, list[object]]]:
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("age", ["oldest", "newest"])
 @pytest.mark.parametrize("reader", sorted(READERS))
 def test_every_reader_reads_the_same_values(reader: str, age: str, graph: Path) -> None:
