@@ -212,7 +212,7 @@ def test_a_fetch_from_a_server_that_sends_nothing_is_told_to_end(
     server: HostileServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     data = b"".join(_FILES * 10)
-    server.add(f"/{_PATHS[0]}", data, hostile.stall(600_000, 60.0), hostile.whole)
+    server.add(f"/{_PATHS[0]}", data, hostile.stall(600_000), hostile.whole)
     command = [sys.executable, "-m", "webgraph.cli", "crawl", _NAME, "--base", server.url, "--limit", "1"]
     command += ["--fetch", str(tmp_path)]
     part = tmp_path / f"{Path(_PATHS[0]).name}.part"
@@ -221,12 +221,11 @@ def test_a_fetch_from_a_server_that_sends_nothing_is_told_to_end(
         signal.signal(number, signal.SIG_DFL)
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare) as process:
-        deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        out, errors = process.communicate(timeout=30)  # the server waits for 60 s
+        out, errors = process.communicate()
     assert process.returncode == 128 + number
     advice = "run the same command again to go on where it stopped"
     assert (out, errors.decode()) == (b"", f"webgraph crawl: stopped by {number.name}; {advice}.\n")

@@ -20,6 +20,7 @@ from beam_pipelines import build_graph, storage
 from beam_pipelines.build_graph import WORK_FOLDER
 from beam_pipelines.cli import main
 from tests.beam_pipelines.graphs import content
+from tests.beam_pipelines.processes import is_running
 from webgraph import stop_signals
 from webgraph.synthetic_crawl import SyntheticCrawl, SyntheticCrawlOptions, write_synthetic_crawl
 
@@ -58,7 +59,7 @@ def _build(
 ) -> tuple[int, str]:
     """Runs a build in a process of its own; returns its exit code and what it said."""
     done = _start(inputs, output, *flags, limit=limit)
-    _, errors = done.communicate(timeout=200)
+    _, errors = done.communicate()
     return done.returncode, " ".join(errors.split())
 
 
@@ -184,9 +185,8 @@ def _workers(process: "subprocess.Popen[str]") -> list[int]:
 
 
 def _wait_until(process: "subprocess.Popen[str]", reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
     while not reached():
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None
         time.sleep(0.005)
 
 
@@ -208,11 +208,11 @@ def test_a_build_that_is_told_to_end(
     _wait_until(process, lambda: _is_busy(output, process))
     workers = _workers(process)
     (os.kill if target == "parent" else os.killpg)(process.pid, sent)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 128 + sent, errors
     said = f"python -m beam_pipelines.build_graph: stopped by {sent.name}; run the same command again to go on where it"
     assert errors.count(said) == 1 and "Traceback" not in errors and "error:" not in errors
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in workers if is_running(pid)]
     assert not _is_locked(output)
     _check_unfinished(output)
     if sent == signal.SIGTERM:
@@ -227,11 +227,11 @@ def test_a_worker_that_is_told_to_end(inputs: list[str], tmp_path: Path, sent: s
     _wait_until(process, lambda: _is_busy(output, process))
     workers = _workers(process)
     os.kill(workers[-1], sent)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 1
     assert f"error: A worker process was ended by {sent.name}. Run the same command again" in " ".join(errors.split())
     assert "Traceback" not in errors
-    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in workers if is_running(pid)]
     assert not _is_locked(output)
     _check_unfinished(output)
 
@@ -243,7 +243,7 @@ def test_a_build_that_waits_for_another_is_told_to_end(inputs: list[str], tmp_pa
         opened = f"/proc/{process.pid}/fd"
         _wait_until(process, lambda: any(os.path.realpath(link) == str(output) for link in Path(opened).glob("*")))
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate()
     assert process.returncode == 143
     assert "stopped by SIGTERM" in errors and "Another build" not in errors
     assert _build(inputs, output)[0] == 0
@@ -296,7 +296,7 @@ def test_a_worker_that_is_killed(inputs: list[str], whole: dict[str, bytes], tmp
     process = _start(inputs, output, *_LONG)
     _wait_until(process, lambda: _is_busy(output, process))
     os.kill(_workers(process)[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 1
     assert "error: A worker was killed, most likely because memory ran out." in " ".join(errors.split())
     assert "Traceback" not in errors

@@ -1,7 +1,7 @@
 """A graph directory's Parquet files are read alike by other programs' readers, in their oldest and newest versions.
 
-`make readers` installs those into `.readers`. Tests that need them are slow ones; they are skipped where the readers are
-missing, but fail there if `CI=true`.
+`make readers` installs those into `.readers`. Tests that need them are slow ones; they are skipped where the readers
+are missing, but fail there if `CI=true`.
 """
 
 import json

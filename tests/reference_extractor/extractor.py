@@ -15,7 +15,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _JARS = _ROOT / ".extractor" / "jars"
 _PINNED = Path(__file__).with_name("jars.sha256")
 _MAIN = "org.archive.extract.ResourceExtractor"
-_SECONDS = 120
 _JAVA_FLAGS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For runs of seconds: half of the processor time."""
 
