@@ -1,6 +1,7 @@
 """A dataset prepared by TensorFlow Datasets reads back as the rows that were stored (oracle: those rows)."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,3 +61,17 @@ def test_without_tfds_the_remedy_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(DatasetError, match=r"pip install alx-webgraph\[tfds\]"):
         read_tfds(tmp_path)
+
+
+def test_a_dataset_cut_short_is_refused_with_its_numbers(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 228, "test_rows": 2})
+    with pytest.raises(DatasetError, match=r"train has 3 of the 228 rows .*--overwrite"):
+        load_dataset(folder)
+
+
+def test_a_dataset_without_a_shard_is_refused(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 3, "test_rows": 2})
+    assert load_dataset(folder).test_rows.tolist() == [1, 2]
+    next(Path(folder).glob("*-train.tfrecord*")).unlink()
+    with pytest.raises(DatasetError, match="is missing"):
+        load_dataset(folder)
