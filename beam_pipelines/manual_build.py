@@ -18,6 +18,8 @@ from beam_pipelines.build_graph import build
 from beam_pipelines.options import BuildOptions, OutputOptions
 
 _FAILED = 1
+_STDIN = 0
+_CHUNK_BYTES = 1 << 16
 
 
 def build_all_variants(archives: Sequence[str], folder: str, beam_args: Sequence[str]) -> None:
@@ -52,7 +54,7 @@ def build_in_interpreter(archives: Sequence[str], folder: str, beam_args: Sequen
 
 def main() -> int:
     """Builds what standard input says; the reason of a failure goes to standard output."""
-    asked = json.loads(sys.stdin.buffer.readline())
+    asked = json.loads(_first_line())
     threading.Thread(target=_end_with_the_pipe, daemon=True).start()
     try:
         build_all_variants(asked["archives"], asked["folder"], asked["beam_args"])
@@ -62,8 +64,17 @@ def main() -> int:
     return 0
 
 
+def _first_line() -> bytes:
+    line = b""
+    while not line.endswith(b"\n") and (data := os.read(_STDIN, _CHUNK_BYTES)):
+        line += data
+    return line
+
+
 def _end_with_the_pipe() -> None:
-    sys.stdin.buffer.read()
+    """Reads the descriptor itself: a thread in `sys.stdin` holds its lock, and forked workers, which close it, hang."""
+    while os.read(_STDIN, _CHUNK_BYTES):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,6 +1,7 @@
 """A dataset prepared by TensorFlow Datasets reads back as the rows that were stored (oracle: those rows)."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +91,17 @@ def test_damaged_metadata_are_said_in_words(tmp_path):
     (tmp_path / "dataset_info.json").write_text("{")
     with pytest.raises(DatasetError, match="damaged"):
         load_dataset(tmp_path)
+
+
+def test_a_dataset_cut_short_is_refused_with_its_numbers(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 228, "test_rows": 2})
+    with pytest.raises(DatasetError, match=r"train has 3 of the 228 rows .*--overwrite"):
+        load_dataset(folder)
+
+
+def test_a_dataset_without_a_shard_is_refused(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 3, "test_rows": 2})
+    assert load_dataset(folder).test_rows.tolist() == [1, 2]
+    next(Path(folder).glob("*-train.tfrecord*")).unlink()
+    with pytest.raises(DatasetError, match="is missing"):
+        load_dataset(folder)
