@@ -7,8 +7,8 @@ Standard, "rules for identifying an unknown MIME type").
 
 XHTML is what is sent as `application/xhtml+xml`, and an XML parser reads it. What is sent as `text/html` is HTML,
 whatever it looks like (HTML Standard, 1.6). XML of other types (`text/xml`, `application/xml`, `image/svg+xml`, feeds)
-is no page, even where its root is XHTML: a browser shows it as an XML document, but a page here is what its sender calls
-HTML or XHTML, and most XML of those types is data.
+is no page, even where its root is XHTML: a browser shows it as an XML document, but a page here is what its sender
+calls HTML or XHTML, and most XML of those types is data.
 """
 
 import dataclasses

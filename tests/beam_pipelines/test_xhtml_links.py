@@ -90,8 +90,8 @@ def test_all_paths_and_nofollow() -> None:
     body = (
         '<a href="/1" rel="x NoFollow"/><a href="/2" rel="next"/><img src="/3"/><form action="/4"/><iframe src="/5"/>'
         '<frame src="/6"/><embed src="/7"/><audio src="/8"/><video src="/9"><source src="/10"/>'
-        '<track src="/11"/></video><input src="/12"/><q cite="/13"/><blockquote cite="/14"/><del cite="/15"/><ins cite="/16"/>'
-        '<area href="/17"/>'
+        '<track src="/11"/></video><input src="/12"/><q cite="/13"/><blockquote cite="/14"/><del cite="/15"/>'
+        '<ins cite="/16"/><area href="/17"/>'
     )
     found = _parse(_HTML.format(body), selection=LinkSelection(all_paths=True, drop_nofollow=True))
     assert found == ("", [f"/{number}" for number in range(2, 18)], 1, False)
