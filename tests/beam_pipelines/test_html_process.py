@@ -21,7 +21,7 @@ import pytest
 from beam_pipelines import html_process
 from beam_pipelines.capture import NotAPage
 from beam_pipelines.html_links import html_links
-from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlParser, is_small
+from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlParser, Document, is_small, is_small_xml
 from beam_pipelines.html_worker import HtmlLinks, read_answer
 from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import many_attributes, open_formatting, page
@@ -62,8 +62,8 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return started
 
 
-def _documents(names: Sequence[str]) -> list[tuple[bytes, str]]:
-    return [(_PAGES[name], "utf-8") for name in names]
+def _documents(names: Sequence[str]) -> list[Document]:
+    return [Document(_PAGES[name], "utf-8") for name in names]
 
 
 def _in_process(names: Sequence[str]) -> list[HtmlLinks | NotAPage]:
@@ -230,12 +230,12 @@ def test_a_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
     """Whatever ends that one, and in the middle of a batch: it is not told."""
     program = """
 import sys
-from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.html_process import BoundedHtmlParser, Document
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
 parser = BoundedHtmlParser(RecordLimits())
 page = (b"<a href=/%s>" % (b"u" * 1000)) * 3000
-for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
+for _ in parser.links([Document(page, "utf-8")] * 4, LinkSelection()):
     print(parser._child.pid, flush=True)
     sys.stdin.read()
 """
@@ -265,9 +265,43 @@ def test_what_ends_a_group_is_left_to_the_one_that_asks(
 def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) -> None:
     document = "<a href=/ä rel=nofollow><img src=/ö>" * 3000
     selection = LinkSelection(all_paths=True, drop_nofollow=True)
-    encoded = [(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252")]
-    encoded.append((document.encode("utf-16-le"), "utf-16le"))
+    encoded = [Document(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252")]
+    encoded.append(Document(document.encode("utf-16-le"), "utf-16le"))
     assert list(parser.links(encoded, selection)) == [("", ["/ö"] * 3000, 3000)] * 3
+
+
+def test_xhtml_is_parsed_as_xml_beside_html(parser: BoundedHtmlParser, starts: list[None]) -> None:
+    markup = b'<p xmlns="http://www.w3.org/1999/xhtml"><title/>' + b'<a href="/a"/><img src="/b"/>' * 3000
+    xml = [Document(markup + end, "utf-8", is_xml=True) for end in (b"</p>", b"", b"<base href='/b/'/></p>")]
+    documents = [*_documents(["good"]), *xml, Document(markup, "utf-8")]
+    good = _in_process(["good"])
+    expected = [("", ["/a"] * 3000, 0, False), ("", ["/a"] * 3000, 0, True), ("/b/", ["/a"] * 3000, 0, False)]
+    assert list(parser.links(documents, _DEFAULT)) == [*good, *expected, ("", [], 0)]
+    assert len(starts) == 1
+
+
+def test_xml_that_takes_too_long_ends_its_process(parser: BoundedHtmlParser) -> None:
+    entity = "<!ENTITY e '%s'>" % ("<b/>" * 2000)
+    padding = " " * (12 << 20)  # with which a hundredfold expansion takes longer than the limit
+    bomb = f"{padding}<!DOCTYPE p [{entity}<!ENTITY f '{'&e;' * 500}'>]><p>{'&f;' * 500}</p>"
+    answers = list(parser.links([Document(bomb.encode(), "utf-8", is_xml=True), *_documents(["good"])], _DEFAULT))
+    assert answers == [NotAPage("too_slow"), *_in_process(["good"])]
+
+
+@pytest.mark.parametrize(
+    ("document", "encoding", "is_small"),
+    [
+        (b"<p/>", "utf-8", True),
+        (b"<p/>", "iso-8859-1", True),
+        (b"<p/>", "utf-16le", False),
+        (b"<p/>", "iso-2022-jp", False),
+        (b"<p/>" * (SMALL_TAGS + 1), "utf-8", False),
+        (b"<!DOCTYPE p [<!ENTITY e 'e'>]><p/>", "utf-8", False),
+        (b"<!DOCTYPE p [<!ATTLIST p a CDATA 'e'>]><p/>", "utf-8", False),
+    ],
+)
+def test_what_is_small_xml(document: bytes, encoding: str, is_small: bool) -> None:
+    assert is_small_xml(document, encoding) == is_small
 
 
 def test_what_is_small() -> None:

@@ -53,6 +53,9 @@ def _responses() -> list[bytes]:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=%s\r\n%s\r\n"
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     base = b'<base href="/b/"><a rel="nofollow ugc" href=x><area href><img src=y><form action=z><q cite=w><noscript><a>'
+    xhtml = (
+        b'<!DOCTYPE p [<!ENTITY e "x">]><p xmlns="http://www.w3.org/1999/xhtml"><base href="/b/"/><a href="&e;"/></p>'
+    )
     return [
         http_response(body),
         head % (b"utf-8", b"Content-Encoding: gzip\r\n") + gzip.compress(body, mtime=0),
@@ -69,6 +72,8 @@ def _responses() -> list[bytes]:
         b"windows-1252\n" + base,
         b"\n\xef\xbb\xbf" + base,
         b"\n<meta charset=shift_jis>" + base,
+        b"\n" + xhtml,
+        head.replace(b"text/html", b"application/xhtml+xml") % (b"utf-8", b"") + xhtml,
     ]
 
 
