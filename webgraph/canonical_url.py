@@ -20,7 +20,8 @@ from url import URL, URLError
 
 CANONICALIZER = "whatwg-url/2"
 """Name and version of the rules that make a URL's canonical form of what an archive holds. It changes whenever some
-form changes. 1: bytes of a page's URL that are not UTF-8 became U+FFFD. 2: they are percent-encoded (`url_text`).
+form changes. 1: bytes of a page's URL that are not UTF-8 became U+FFFD. 2: they are percent-encoded (`url_text`),
+and the links of a document are decoded by the tables of the Encoding Standard and not by Python's codecs.
 """
 
 _HTTP = ("http://", "https://")
