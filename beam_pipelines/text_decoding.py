@@ -4,7 +4,7 @@ The standard (https://encoding.spec.whatwg.org/) defines forty encodings by tabl
 none. Python's codecs of the same names differ in almost 800 characters and in how they go on after an error, and a
 byte that one of them swallows may be the `<` of a tag. Here they do the work where they agree with the standard, which
 the tests check for every byte and every sequence of bytes; `encoding_differences.json` holds what they decode
-otherwise.
+otherwise. It is made of the standard's indexes (copyright WHATWG; BSD 3-Clause where parts are in source code).
 """
 
 import codecs
