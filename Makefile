@@ -6,6 +6,8 @@ DEMO ?= demo
 DEMO_FLAGS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_JOBS ?= 1
+TEST_JOBS ?= auto
+TEST_FLAGS ?=
 FLINK := .flink
 EXTRACTOR := .extractor
 READERS := .readers
@@ -27,8 +29,8 @@ $(VENV)/.made: requirements/dev.lock requirements/uv.lock pyproject.toml
 demo: env ## the main job on an embedded default input: crawl, graphs, tfds build, ALS, recall
 	$(BIN)/python examples/demo.py --output $(DEMO) $(DEMO_FLAGS)
 
-test: env ## all tests but the slow ones and those that need a GPU
-	$(BIN)/python -m pytest
+test: env ## all tests but the slow ones and those that need a GPU, TEST_JOBS side by side (one a core, at most four)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --dist worksteal $(TEST_FLAGS)
 
 test-slow: env ## the slow tests
 	$(BIN)/python -m pytest -m slow

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
 
+from alx_solver.backend import check_not_forked
 from alx_solver.csr import CsrMatrix
 from alx_solver.exchange import make_exchange
 from alx_solver.fold_in import FoldIn
@@ -21,6 +22,7 @@ from alx_solver.linear_solvers import LinearSolver, MatrixFreeCg, make_linear_so
 from alx_solver.linear_solvers.automatic import mean_entries_a_row, resolved
 from alx_solver.linear_solvers.row_kernels import with_kernel
 from alx_solver.mesh import make_mesh, put_sharded, to_host
+from alx_solver.not_finite import likely_causes
 from alx_solver.objective import ErrorsAndGramians, Objective, make_errors_and_gramians, make_objective
 from alx_solver.options import (
     BatchOptions,
@@ -208,6 +210,7 @@ class AlsTrainer:
         Raises:
             NotFiniteError: a solution is NaN or Inf.
         """
+        check_not_forked()
         row_table = self.row_side.solve(state.row_table, state.col_table)
         col_table = self.col_side.solve(state.col_table, row_table)
         advanced = AlsState(row_table, col_table, state.epoch + 1)
@@ -218,16 +221,12 @@ class AlsTrainer:
         finite = [("row", _all_finite(state.row_table)), ("col", _all_finite(state.col_table))]
         for name, flag in finite:
             if not bool(flag):
-                raise NotFiniteError(
-                    f"epoch {state.epoch}: the {name} table holds NaN or Inf. Likely causes: regularization "
-                    f"({self.hyperparameters.regularization:g}) or unobserved_weight "
-                    f"({self.hyperparameters.unobserved_weight:g}) too small for {self.precision.table} tables and "
-                    f"the {self.linear_solver.name} solver; a start that is too large "
-                    f"(init_stddev {self.hyperparameters.init_stddev:g}); a lowered solve precision"
-                )
+                causes = likely_causes(self.matrix, self.hyperparameters, self.precision, self.linear_solver.name)
+                raise NotFiniteError(f"epoch {state.epoch}: the {name} table holds NaN or Inf. Likely causes: {causes}")
 
     def objective(self, state: AlsState) -> Objective:
         """Value of the objective at a state, with its parts."""
+        check_not_forked()
         return self._objective(state.row_table, state.col_table)
 
     def row_embeddings(self, state: AlsState) -> Float32[np.ndarray, "num_rows dim"]:
@@ -265,6 +264,7 @@ class AlsTrainer:
         Raises:
             ValueError: the history has another number of columns than the matrix.
         """
+        check_not_forked()
         if self._fold_in is None or self._fold_in.history is not history:
             self._fold_in = FoldIn(
                 history,

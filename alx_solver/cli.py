@@ -55,6 +55,8 @@ def _run(words: Sequence[str]) -> int:
     from alx_solver.cli_tune_flags import add_tune
     from alx_solver.host_devices import use_host_devices, use_single_threaded_blas
     from alx_solver.processes import join_processes
+    from alx_solver.xla_flags import check_xla_flags
+    from webgraph.missing_extra import missing_extra
     from webgraph.numpy_sort import avoid_slow_sorts
 
     avoid_slow_sorts()
@@ -67,10 +69,14 @@ def _run(words: Sequence[str]) -> int:
     if arguments.command == "bench":
         use_single_threaded_blas()
     try:
+        check_xla_flags()
         writer = join_processes(arguments)
         _dispatch(arguments, Console(quiet=not writer))
     except ValueError as error:
         _say(errors, f"error: {error}")
+        return BAD_INPUT
+    except ImportError as error:
+        _say(errors, f"error: {missing_extra(f'alx {arguments.command}', 'solver', error)}")
         return BAD_INPUT
     except (RuntimeError, ArithmeticError, OSError, MemoryError) as error:
         _say(errors, f"error: {str(error) or type(error).__name__}")

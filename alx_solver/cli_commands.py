@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
+from alx_solver.backend import ready_devices
 from alx_solver.checkpoint import restore_checkpoint
 from alx_solver.datasets import LinkDataset, load_dataset, validation_split
 from alx_solver.evaluate import beside_baselines, evaluate_model
@@ -120,9 +121,9 @@ def choose_devices(arguments: argparse.Namespace) -> Sequence[jax.Device]:
     """The first `--devices` devices of every process; without it all, or one a core on a CPU.
 
     Raises:
-      ValueError: there are not so many.
+      ValueError: there are not so many, or none of the platforms that JAX_PLATFORMS names.
     """
-    devices = jax.local_devices()
+    devices = ready_devices()
     on_cpu = devices[0].platform == "cpu"
     count = arguments.cpu_devices if on_cpu else arguments.devices
     if count is not None and not 1 <= count <= len(devices):

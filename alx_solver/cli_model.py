@@ -10,6 +10,7 @@ from rich.table import Table
 
 from alx_solver.cli_commands import choose_devices
 from alx_solver.csr import CsrMatrix
+from alx_solver.datasets.prepared_graph import open_graph
 from alx_solver.export import ExportOptions, export_tables
 from alx_solver.graph_pages import Page, find_page, page_of_outlinks
 from alx_solver.report import print_files
@@ -22,7 +23,7 @@ from webgraph.node_lookup import urls_of
 
 def run_recommend(arguments: argparse.Namespace, console: Console) -> None:
     """`alx recommend`."""
-    graph = GraphDirectory.open(arguments.graph)
+    graph = open_graph(arguments.graph)
     page = (
         page_of_outlinks(graph, arguments.outlinks, url=arguments.url)
         if arguments.outlinks
@@ -63,7 +64,7 @@ def run_similar(arguments: argparse.Namespace, console: Console) -> None:
     """`alx similar`."""
     if arguments.k < 1:
         raise ValueError(f"-k must be at least 1, got {arguments.k}")
-    graph = GraphDirectory.open(arguments.graph)
+    graph = open_graph(arguments.graph)
     page = find_page(graph, url=arguments.url, node=arguments.id)
     model = open_model(arguments, graph, arguments.axis)
     ids, cosines = model.similar(np.array([page.node]), arguments.k, arguments.axis)
@@ -80,7 +81,7 @@ def run_export(arguments: argparse.Namespace, console: Console) -> None:
     options = ExportOptions(
         file_format=arguments.format, axes=tuple(arguments.axes), rows_per_file=arguments.rows_per_file
     )
-    graph = None if arguments.graph is None else GraphDirectory.open(arguments.graph)
+    graph = None if arguments.graph is None else open_graph(arguments.graph)
     if graph is not None:
         _check_graph(RunDirectory(arguments.run), graph)
     folder = export_tables(RunDirectory(arguments.run), arguments.output, options, graph)

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 from rich.console import Console
 
+from alx_solver.backend import ready_devices
 from alx_solver.datasets import load_dataset
 from alx_solver.options import ExchangeOptions, Precision, SolverOptions
 from alx_solver.planner import PROFILES, PlanOptions, TrainingPlan, plan_matrix, plan_shape
@@ -106,7 +107,7 @@ def plan_options(arguments: argparse.Namespace) -> PlanOptions:
 
 def _measured(options: PlanOptions) -> PlanOptions:
     """Costs of the devices that are here: as many of them at once as are asked for and there are."""
-    devices = jax.local_devices()
+    devices = ready_devices()
     on_cpu = devices[0].platform == "cpu"
     most = max(1, len(devices) // 2) if on_cpu else len(devices)  # `use_host_devices` makes twice as many as cores
     used = devices[: min(options.count, most)]

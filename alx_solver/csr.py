@@ -12,6 +12,8 @@ import numpy as np
 import scipy.sparse
 from jaxtyping import Float32, Int64, Integer
 
+from alx_solver.summed_entries import as_float32, by_rows, check_type, first_fault, summed, without_zeros
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CsrMatrix:
@@ -41,9 +43,21 @@ class CsrMatrix:
             indices = indices.astype(np.int64)
         object.__setattr__(self, "indices", np.ascontiguousarray(indices))
         if self.values is not None:
-            object.__setattr__(self, "values", np.ascontiguousarray(self.values, dtype=np.float32))
+            object.__setattr__(self, "values", self._float32_values(np.asarray(self.values)))
         self._validate_offsets()
         self._validate_entries()
+
+    def _float32_values(self, values: np.ndarray) -> Float32[np.ndarray, " values"]:
+        if values.dtype == np.float32:
+            return np.ascontiguousarray(values)
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"values must be numbers, got {values.dtype}")
+        with np.errstate(over="ignore"):
+            rounded = np.ascontiguousarray(values, dtype=np.float32)
+        beyond = np.flatnonzero(np.isinf(rounded) & np.isfinite(values))
+        if len(beyond):
+            raise ValueError(f"value {values.flat[beyond[0]]} is more than float32 holds: divide all by a number")
+        return rounded
 
     def _validate_offsets(self) -> None:
         if self.indptr.ndim != 1 or not len(self.indptr) or self.indptr[0] != 0:
@@ -118,16 +132,39 @@ class CsrMatrix:
         """From any SciPy sparse matrix.
 
         Args:
-            matrix: [rows, cols]; duplicate entries count once when binary and are summed when not.
+            matrix: [rows, cols]; duplicate entries count once when binary and are summed when not, those of booleans
+                to True (see `summed_entries.py`).
             binary: True ignores the stored numbers (every stored entry that is not 0 is an observation).
+
+        Raises:
+            ValueError: a damaged matrix, or one with numbers that are no confidences; the message names the first.
         """
-        csr = scipy.sparse.csr_array(matrix).copy()
+        return cls._of_rows(by_rows(matrix), binary=binary)
+
+    @classmethod
+    def of_confidences(cls, rows: "scipy.sparse.csr_array") -> "CsrMatrix":
+        """From what `summed_entries.by_rows` gives; ones are not stored, so that a matrix of ones is binary.
+
+        Raises:
+            ValueError: a number that is no confidence; the message names the first.
+        """
+        weighted = cls._of_rows(rows, binary=False)
+        return dataclasses.replace(weighted, values=None) if np.all(weighted.values == 1) else weighted
+
+    @classmethod
+    def _of_rows(cls, rows: "scipy.sparse.csr_array", *, binary: bool) -> "CsrMatrix":
         if binary:  # before duplicates are summed: +1 and -1 are two observations of one entry
-            csr.data = (csr.data != 0).astype(np.int64)
-        csr.sum_duplicates()
-        csr.eliminate_zeros()
-        values = None if binary else csr.data.astype(np.float32)
-        return cls(csr.indptr.astype(np.int64), csr.indices, values, csr.shape[1])
+            rows = scipy.sparse.csr_array((rows.data != 0, rows.indices, rows.indptr), shape=rows.shape)
+        csr = summed(rows)
+        if not binary:
+            check_type(csr)
+            fault = first_fault(csr)
+            if fault is not None:
+                raise ValueError(fault)
+            csr = scipy.sparse.csr_array((as_float32(csr.data), csr.indices, csr.indptr), shape=csr.shape)
+        csr = without_zeros(csr)
+        values = None if binary else csr.data
+        return cls(csr.indptr.astype(np.int64), csr.indices.copy(), values, csr.shape[1])
 
     def to_scipy(self) -> "scipy.sparse.csr_array":
         """As a SciPy matrix; the numbers of a binary one are int8 ones."""

@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alx_solver.checkpoint import CheckpointError, read_checkpoint
+from alx_solver.checkpoint import CheckpointError, StoredTables, read_checkpoint
 from alx_solver.run_directory import RunDirectory
 from webgraph.graph_directory import GraphDirectory
 from webgraph.node_lookup import iter_urls
+from webgraph.option_values import make_plain
 
 FORMATS = ("npy", "parquet")
 _ROWS_AT_ONCE = 1 << 16
@@ -43,6 +44,7 @@ class ExportOptions:
     rows_per_file: int = 1 << 20
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.file_format not in FORMATS:
             raise ValueError(f"unknown format {self.file_format!r}; valid: {', '.join(FORMATS)}")
         if not self.axes or set(self.axes) - {"row", "col"}:
@@ -55,6 +57,8 @@ def export_tables(
     run: RunDirectory, output: str | os.PathLike[str], options: ExportOptions, graph: GraphDirectory | None = None
 ) -> Path:
     """Writes the tables of a run's last checkpoint, under a temporary name that is renamed when all is whole.
+
+    A failure leaves nothing behind.
 
     Args:
         run: of `alx train` or `ALS.save`.
@@ -78,18 +82,26 @@ def export_tables(
     writing = final.with_name(f".writing-{final.name}")
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
+    try:
+        _write_tables(writing, stored, options, graph)
+        os.replace(writing, final)
+    except BaseException:  # an interruption too
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+    return final
+
+
+def _write_tables(folder: Path, stored: StoredTables, options: ExportOptions, graph: GraphDirectory | None) -> None:
     shapes = {}
     for axis in options.axes:
         table = stored.table(f"{axis}_table")
         shapes[f"{axis}_table"] = list(table.shape)
         if options.file_format == "npy":
-            _write_npy(writing / f"{axis}_table.npy", table)
+            _write_npy(folder / f"{axis}_table.npy", table)
         else:
-            _write_parquet(writing, f"{axis}_table", table, graph, options.rows_per_file)
+            _write_parquet(folder, f"{axis}_table", table, graph, options.rows_per_file)
     about = {"epoch": stored.epoch, "hyperparameters": stored.manifest["hyperparameters"], "shapes": shapes}
-    (writing / "export.json").write_text(json.dumps(about, indent=2) + "\n")
-    os.replace(writing, final)
-    return final
+    (folder / "export.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
 def _write_npy(path: Path, table: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """What `ALS` takes as a matrix, and what it says of things that are none: one place for mistakes of axis and type.
 
 Numbers are confidences c >= 0, and zeros are no entries; a matrix of ones (or of booleans) is binary. Duplicate
-entries are summed, as SciPy does.
+entries are summed, in float64 whatever the type of the matrix; those of booleans count once (`summed_entries.py`).
 """
 
 import os
@@ -12,6 +12,7 @@ import scipy.sparse
 
 from alx_solver.csr import CsrMatrix
 from alx_solver.datasets import LinkDataset, load_dataset
+from alx_solver.summed_entries import by_rows, check_type
 
 _LISTED = 5
 
@@ -37,33 +38,17 @@ def as_csr_matrix(data: Any) -> CsrMatrix:
         raise TypeError(_not_sparse(data))
     if data.ndim != 2:
         raise ValueError(
-            f"the matrix has {data.ndim} axis, expected rows and columns; for one row take matrix[[7]], not matrix[7]"
+            f"the matrix has {data.ndim} {'axis' if data.ndim == 1 else 'axes'}, expected rows and columns; for one "
+            "row take matrix[[7]], not matrix[7]"
         )
-    if data.dtype.kind not in "biuf":
-        raise ValueError(f"the matrix holds {data.dtype}; its numbers must be confidences >= 0")
-    return _from_sparse(data)
-
-
-def _from_sparse(data: Any) -> CsrMatrix:
+    check_type(data)
     try:
-        if hasattr(data, "check_format"):
-            data.check_format(full_check=True)
-        csr = scipy.sparse.csr_array(data)
-        csr.check_format(full_check=True)
+        entries = by_rows(data)
     except ValueError as error:
         raise ValueError(
             f"the {data.format} matrix of shape {data.shape} is damaged ({error}): are rows and columns exchanged?"
         ) from error
-    bad = np.flatnonzero(~np.isfinite(csr.data) | (csr.data < 0)) if csr.dtype.kind in "if" else np.empty(0, int)
-    if len(bad):
-        row = int(np.searchsorted(csr.indptr, bad[0], side="right")) - 1
-        raise ValueError(
-            f"{csr.data[bad[0]]} at row {row}, column {csr.indices[bad[0]]} ({len(bad)} such in all): the numbers are "
-            "confidences, finite and >= 0; leave entries out that are not observed"
-        )
-    weighted = CsrMatrix.from_scipy(csr.astype(np.float32), binary=False)
-    binary = weighted.values is not None and bool((weighted.values == 1).all())
-    return CsrMatrix(weighted.indptr, weighted.indices, None, weighted.num_cols) if binary else weighted
+    return CsrMatrix.of_confidences(entries)
 
 
 def _not_sparse(data: Any) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from alx_solver.backend import check_not_forked, ready_devices
+
 AXIS = "shard"
 """Name of the mesh axis over which the rows of every table are split."""
 
@@ -22,12 +24,25 @@ def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
         devices: None means all devices of the default backend.
 
     Raises:
-        ValueError: no device given.
+        ValueError: no device given, or none of the platforms that were asked for is here.
+        ForkedProcessError: this process was forked after JAX had its devices.
     """
+    ready_devices()
     chosen = list(jax.devices() if devices is None else devices)
     if not chosen:
         raise ValueError("devices is empty: give at least one device, or None for all")
     return Mesh(np.array(chosen), (AXIS,))
+
+
+def name_devices(devices: Sequence[jax.Device]) -> list[tuple[str, int]]:
+    """(platform, id) of devices: what can be written of them."""
+    return [(device.platform, device.id) for device in devices]
+
+
+def find_devices(names: Sequence[tuple[str, int]]) -> list[jax.Device] | None:
+    """The devices of these names; None, which means all, where one of them is not here."""
+    here = {(device.platform, device.id): device for device in ready_devices()}
+    return [here[name] for name in names] if all(name in here for name in names) else None
 
 
 def row_sharding(mesh: Mesh) -> NamedSharding:
@@ -53,6 +68,7 @@ def put_sharded(mesh: Mesh, tree: Any) -> Any:
 
 def to_host(array: jax.Array) -> np.ndarray:
     """A whole array in every process; all processes must ask for it."""
+    check_not_forked()
     if array.is_fully_addressable or array.is_fully_replicated:
         return np.asarray(array)
     return np.asarray(multihost_utils.process_allgather(array, tiled=True))

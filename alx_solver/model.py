@@ -13,15 +13,18 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from alx_solver.als import AlsTrainer
+from alx_solver.backend import check_not_forked
 from alx_solver.csr import CsrMatrix
 from alx_solver.datasets.link_dataset import take_rows
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.matrix_input import as_csr_matrix, check_columns, check_ids, listed
+from alx_solver.mesh import find_devices, name_devices
 from alx_solver.model_files import load_model, save_model
 from alx_solver.options import Hyperparameters, Precision, SolverOptions
 from alx_solver.run_directory import RunOptions
 from alx_solver.train import timed_epoch
 from alx_solver.trained_model import Axis, TrainedModel
+from webgraph.option_values import plain_integer
 
 Found = tuple[Int64[np.ndarray, "*queries k"], Float32[np.ndarray, "*queries k"]]
 
@@ -36,6 +39,9 @@ class ALS:
         ids, cosines = model.similar(7)
         model.save("model")
         ALS.load("model").recommend(new_rows)                                          # rows that were not trained
+
+    A model can be pickled, to be sent to another process: it comes back on the devices of the same names, or on all
+    where these are not there. What is kept on disk is better saved: only the version that wrote a pickle reads it.
 
     Attributes:
         options: everything that decides the numbers, besides the data.
@@ -70,6 +76,7 @@ class ALS:
         Raises:
             ValueError: a value outside its range.
         """
+        epochs = plain_integer("epochs", epochs)
         if epochs < 1:
             raise ValueError(f"epochs must be at least 1, got {epochs}")
         hyperparameters = Hyperparameters(
@@ -101,9 +108,13 @@ class ALS:
             The model itself.
 
         Raises:
-            TypeError, ValueError: `data` is no matrix of confidences with at least one entry.
+            TypeError, ValueError: `data` is no matrix of confidences with at least one entry; `callback` is no
+                function.
             NotFiniteError: NaN or Inf; the message names the epoch, the table and likely causes.
         """
+        check_not_forked()
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be a function of an EpochRecord, got {type(callback).__name__}")
         matrix = as_csr_matrix(data)
         trainer = AlsTrainer(
             matrix,
@@ -163,7 +174,7 @@ class ALS:
             ValueError: an id out of range, another number of columns, or rows without entries.
         """
         model = self._fitted()
-        _check_k(k)
+        k = _checked_k(k)
         if hasattr(rows, "indptr") or hasattr(rows, "tocsr"):
             seen = as_csr_matrix(rows)
             check_columns(seen, model.num_cols)
@@ -197,7 +208,7 @@ class ALS:
             ValueError: an id out of range or without entries, or an unknown axis.
         """
         model = self._fitted()
-        _check_k(k)
+        k = _checked_k(k)
         if axis not in ("row", "col"):
             raise ValueError(f"unknown axis {axis!r}; valid: row, col")
         word, size = ("row", model.num_rows) if axis == "row" else ("column", model.num_cols)
@@ -234,6 +245,14 @@ class ALS:
         loaded.options, loaded.records, loaded.matrix, loaded._model = model.options, records, matrix, model
         return loaded
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled; devices, which cannot be, by their names."""
+        return vars(self) | {"_devices": None if self._devices is None else name_devices(self._devices)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        names = state["_devices"]
+        vars(self).update(state | {"_devices": None if names is None else find_devices(names)})
+
     def _seen(self, ids: np.ndarray, needed: bool) -> CsrMatrix:
         if self.matrix is not None:
             return take_rows(self.matrix, ids)
@@ -247,12 +266,15 @@ class ALS:
     def _fitted(self) -> TrainedModel:
         if self._model is None:
             raise ValueError("the model is not trained: call fit, or ALS.load")
+        check_not_forked()
         return self._model
 
 
-def _check_k(k: int) -> None:
+def _checked_k(k: int) -> int:
+    k = plain_integer("k", k)
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    return k
 
 
 def _is_one(ids: Any) -> bool:

@@ -18,7 +18,6 @@ from alx_solver.checkpoint import checkpoint_identity, write_checkpoint
 from alx_solver.csr import CsrMatrix
 from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
-from alx_solver.mesh import to_host
 from alx_solver.run_directory import RunDirectory, RunDirectoryError
 from alx_solver.trained_model import TrainedModel
 
@@ -33,7 +32,7 @@ def save_model(
     *,
     overwrite: bool,
 ) -> None:
-    """Writes a model beside its final name and renames it; a crash leaves what was there.
+    """Writes a model beside its final name and renames it; a failure leaves what was there, and nothing else.
 
     Raises:
         FileExistsError: something is there, and `overwrite` is false.
@@ -48,19 +47,30 @@ def save_model(
     writing, old = (final.with_name(f".{what}-{final.name}") for what in ("writing", "old"))
     for leftover in (writing, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    run = RunDirectory(writing)
-    run.start(model.options, without_test_rows(final.name, matrix))
+    try:
+        _write_model(RunDirectory(writing), final.name, model, matrix, records)
+        if final.exists():
+            os.replace(final, old)
+        os.replace(writing, final)
+    except BaseException:  # an interruption too
+        shutil.rmtree(writing, ignore_errors=True)
+        if old.exists() and not final.exists():
+            os.replace(old, final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_model(
+    run: RunDirectory, name: str, model: TrainedModel, matrix: CsrMatrix, records: Sequence[EpochRecord]
+) -> None:
+    run.start(model.options, without_test_rows(name, matrix))
     for record in records:
         run.append(record)
-    scipy.sparse.save_npz(writing / MATRIX_FILE, matrix.to_scipy(), compressed=False)
+    scipy.sparse.save_npz(run.path / MATRIX_FILE, matrix.to_scipy(), compressed=False)
     options = model.options
-    tables = {f"{axis}_table": table.ranges.unpad(to_host(table.stored)) for axis, table in model.tables.items()}
     identity = checkpoint_identity(options.hyperparameters, options.precision.table, matrix)
+    tables = {f"{axis}_table": table for axis, table in model.host_tables().items()}
     write_checkpoint(run.checkpoint, tables, model.epoch, identity)
-    if final.exists():
-        os.replace(final, old)
-    os.replace(writing, final)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_model(

@@ -1,11 +1,14 @@
 """What a training run may be told: small frozen dataclasses, one per concern, validated when made.
 
 Units: `regularization` (lambda) and `unobserved_weight` (alpha) are those of the objective in `docs/als.md`;
-`regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`.
+`regularization_exponent` is the exponent on the scale (n_r + alpha N) of lambda, see `regularization.py`. Numbers of
+NumPy are taken and kept as plain ones (`webgraph/option_values.py`); a value of another type raises ValueError.
 """
 
 import dataclasses
 import math
+
+from webgraph.option_values import make_plain
 
 LINEAR_SOLVERS = ("cholesky", "lu", "qr", "conjugate_gradient", "matrix_free_cg", "subspace")
 LINEAR_SOLVER_CHOICES = ("auto", *LINEAR_SOLVERS)
@@ -50,6 +53,7 @@ class Hyperparameters:
     seed: int
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _require(self.dim >= 1, f"dim must be at least 1, got {self.dim}")
         for name in ("regularization", "unobserved_weight", "regularization_exponent"):
             value = getattr(self, name)
@@ -90,6 +94,7 @@ class SolverOptions:
     kernel: str = "auto"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _require_choice("linear_solver", self.linear_solver, LINEAR_SOLVER_CHOICES)
         _require_choice("fold_in_solver", self.fold_in_solver, LINEAR_SOLVERS)
         _require_choice("fold_in_regularization", self.fold_in_regularization, FOLD_IN_REGULARIZATIONS)
@@ -130,6 +135,7 @@ class ExchangeOptions:
     plan_cache: str | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _require_choice("exchange", self.name, EXCHANGES)
         fraction, length = self.memory_fraction, self.summed_min_length
         _require(fraction is None or 0 < fraction <= 1, f"memory_fraction must be in (0, 1], got {fraction}")
@@ -154,6 +160,7 @@ class MemoryOptions:
     directory: str | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("batch_memory", "host_memory"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} must be at least 1 byte, got {value}")
@@ -176,6 +183,7 @@ class Precision:
     solve: str = "highest"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _require_choice("table precision", self.table, TABLE_DTYPES)
         _require_choice("solve precision", self.solve, SOLVE_PRECISIONS)
 
@@ -206,6 +214,7 @@ class BatchOptions:
     cut_slots: int = 64
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("num_widths", "max_width", "tile_entries", "max_tile_rows", "cut_width", "cut_slots"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} must be at least 1, got {value}")

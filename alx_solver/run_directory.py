@@ -15,6 +15,7 @@ from typing import Any
 from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.options import BatchOptions, ExchangeOptions, Hyperparameters, Precision, SolverOptions
+from webgraph.option_values import make_plain
 
 _FORMAT_VERSION = 1
 
@@ -25,13 +26,20 @@ class RunDirectoryError(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Everything that decides a run's numbers, besides the data."""
+    """Everything that decides a run's numbers, besides the data.
+
+    Raises:
+      ValueError: options of another kind than the field's.
+    """
 
     hyperparameters: Hyperparameters
     solver: SolverOptions = dataclasses.field(default_factory=SolverOptions)
     precision: Precision = dataclasses.field(default_factory=Precision)
     batches: BatchOptions = dataclasses.field(default_factory=BatchOptions)
     exchange: ExchangeOptions = dataclasses.field(default_factory=ExchangeOptions)
+
+    def __post_init__(self) -> None:
+        make_plain(self)
 
     def to_json(self) -> dict[str, Any]:
         return json.loads(json.dumps(dataclasses.asdict(self)))
@@ -134,8 +142,18 @@ class RunDirectory:
         return written
 
     def options(self) -> RunOptions:
-        """The options of the run that stands in the folder."""
-        return RunOptions.from_json(self.read()["options"])
+        """The options of the run that stands in the folder.
+
+        Raises:
+          RunDirectoryError: there is no run, or its options cannot be used.
+        """
+        try:
+            return RunOptions.from_json(self.read()["options"])
+        except RunDirectoryError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = str(error) or type(error).__name__
+            raise RunDirectoryError(f"{self.run_file}: its options cannot be used ({reason}); train again.") from error
 
     def append(self, record: EpochRecord) -> None:
         """Adds one epoch's line."""

@@ -4,12 +4,17 @@ Orbax writes under a temporary name, renames, and says when a folder is whole; h
 besides. It is imported at the first use, which takes a second or more.
 """
 
+import contextlib
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Shaped
+
+from alx_solver.backend import ready_devices
 
 if TYPE_CHECKING:
     from orbax.checkpoint import Checkpointer
@@ -28,7 +33,8 @@ def write_table(folder: Path, table: Shaped[np.ndarray, "rows dim"]) -> None:
         folder: that does not exist yet.
         table: float32 or bfloat16.
     """
-    with _checkpointer() as checkpointer:
+    ready_devices()
+    with _checkpointer() as checkpointer, _nothing_to_merge():
         checkpointer.save(folder.resolve(), {_ITEM: table})
     for directory, _, names in os.walk(folder):
         for path in (*(os.path.join(directory, name) for name in names), directory):
@@ -41,6 +47,7 @@ def read_table(folder: Path) -> Shaped[np.ndarray, "rows dim"]:
     Raises:
         TableFileError: there is none, or it is damaged so that it cannot be read.
     """
+    ready_devices()
     try:
         with _checkpointer() as checkpointer:
             found: Any = checkpointer.restore(folder.resolve())
@@ -64,6 +71,21 @@ def _checkpointer() -> "Checkpointer":
         use_ocdbt=False, use_zarr3=True, use_compression=False, multiprocessing_options=alone
     )
     return Checkpointer(handler, multiprocessing_options=alone)
+
+
+@contextlib.contextmanager
+def _nothing_to_merge() -> Iterator[None]:
+    """Leaves one warning of Orbax out: it looks for files to merge after each save, of formats that have none too."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "Skipping merge of OCDBT checkpoints" not in str(record.msg)
+
+    log = logging.getLogger("absl")
+    log.addFilter(keep)
+    try:
+        yield
+    finally:
+        log.removeFilter(keep)
 
 
 def _flush(path: str) -> None:

@@ -3,6 +3,7 @@
 import os
 
 from alx_solver.epoch_record import EpochRecord
+from webgraph.missing_extra import missing_extra
 
 
 class TensorBoardError(ValueError):
@@ -16,9 +17,7 @@ class TensorBoardLog:
         try:
             from tensorboardX import SummaryWriter
         except ImportError as error:
-            raise TensorBoardError(
-                f"--tensorboard {directory}: tensorboardX is missing; `pip install alx-webgraph[tensorboard]`."
-            ) from error
+            raise TensorBoardError(missing_extra(f"--tensorboard {directory}", "tensorboard", error)) from error
         self._writer = SummaryWriter(os.fspath(directory))
 
     def __call__(self, record: EpochRecord) -> None:

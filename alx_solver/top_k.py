@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Int
 
 from alx_solver.csr import CsrMatrix
 from alx_solver.mesh import to_host
+from webgraph.option_values import make_plain
 
 _GROUP = 32
 _AXIS = "columns"
@@ -37,6 +38,7 @@ class TopKOptions:
     columns_per_block: int = 1 << 17
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for field in dataclasses.fields(self):
             if getattr(self, field.name) < 1:
                 raise ValueError(f"{field.name} must be at least 1, got {getattr(self, field.name)}.")

@@ -18,9 +18,11 @@ from alx_solver.datasets import LinkDataset
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.evaluate import evaluate_model
 from alx_solver.mesh import is_writer, wait_for_all
+from alx_solver.not_finite import likely_causes
 from alx_solver.options import ExchangeOptions, MemoryOptions
 from alx_solver.recall import RankingMetrics
 from alx_solver.run_directory import RunDirectory, RunOptions
+from webgraph.option_values import make_plain
 
 Listener = Callable[[EpochRecord], None]
 
@@ -42,6 +44,7 @@ class TrainOptions:
     evaluate_every: int = 1
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.epochs < 1:
             raise ValueError(f"epochs must be at least 1, got {self.epochs}.")
         if self.evaluate_every < 0:
@@ -153,11 +156,12 @@ def _record_loss(trainer: AlsTrainer, state: AlsState, seconds: float) -> EpochR
     objective = trainer.objective(state)
     epoch = int(state.epoch)
     if not math.isfinite(float(objective.total)):
+        causes = likely_causes(trainer.matrix, trainer.hyperparameters, trainer.precision, trainer.linear_solver.name)
         raise TrainingError(
             f"epoch {epoch}: both tables are finite, but the loss is {float(objective.total)} (observed "
             f"{float(objective.observed):g}, unobserved {float(objective.unobserved):g}, regularizer "
             f"{float(objective.regularizer):g}): embeddings or confidences are too large to be squared in float32. "
-            "Raise regularization or unobserved_weight; the checkpoint of the epoch before is untouched."
+            f"Likely causes: {causes}. The checkpoint of the epoch before is untouched."
         )
     return EpochRecord(
         epoch=epoch,

@@ -1,25 +1,26 @@
 """A trained model without the matrix it was trained on: fold-in, ranking, similar rows. Tables stay sharded.
 
-Made from a trainer's state, or read from a checkpoint on whatever devices there are.
+Made from a trainer's state, read from a checkpoint, or unpickled, on whatever devices there are.
 """
 
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, Shaped
 
 from alx_solver.als import AlsState, AlsTrainer
+from alx_solver.backend import check_not_forked
 from alx_solver.checkpoint import CheckpointError, StoredTables, read_checkpoint
 from alx_solver.csr import CsrMatrix
 from alx_solver.fold_in import FoldIn
 from alx_solver.matrix_input import listed
-from alx_solver.mesh import make_mesh, put_sharded, to_host
+from alx_solver.mesh import find_devices, make_mesh, name_devices, put_sharded, to_host
 from alx_solver.options import ExchangeOptions
 from alx_solver.ownership import RowRanges, balanced_ranges
 from alx_solver.run_directory import RunOptions
@@ -43,11 +44,16 @@ class Table:
 
     def take(self, ids: Int64[np.ndarray, " ids"]) -> Float32[np.ndarray, "ids dim"]:
         """The embeddings of some ids, on the host."""
+        check_not_forked()
         return to_host(self.stored[self.ranges.positions(ids)]).astype(np.float32)
 
     def all(self) -> Float32[np.ndarray, "rows dim"]:
         """All of them, on the host."""
-        return self.ranges.unpad(to_host(self.stored)).astype(np.float32)
+        return self.on_host().astype(np.float32)
+
+    def on_host(self) -> Shaped[np.ndarray, "rows dim"]:
+        """All of them, on the host, in the table's own number format."""
+        return self.ranges.unpad(to_host(self.stored))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,8 +110,33 @@ class TrainedModel:
         if stored is None:
             raise CheckpointError(f"{directory}: no checkpoint in it; train for an epoch first")
         mesh = make_mesh(devices)
-        tables = {axis: _put_table(mesh, stored, axis) for axis in axes}
+        tables = {axis: _stored_table(mesh, stored, axis) for axis in axes}
         return cls(options=options, mesh=mesh, tables=tables, epoch=stored.epoch)
+
+    def host_tables(self) -> dict[Axis, Shaped[np.ndarray, "rows dim"]]:
+        """The tables by axis, on the host, in their own number format."""
+        return {axis: table.on_host() for axis, table in self.tables.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: tables as arrays of NumPy, and the names of the devices, which cannot be pickled."""
+        return {
+            "options": self.options,
+            "epoch": self.epoch,
+            "tables": self.host_tables(),
+            "devices": name_devices(list(self.mesh.devices.flat)),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """On the devices of the same names where all are here, else on all of the default backend."""
+        mesh = make_mesh(find_devices(state["devices"]))
+        tables = {axis: _put_table(mesh, table) for axis, table in state["tables"].items()}
+        for name, value in {
+            "options": state["options"],
+            "epoch": state["epoch"],
+            "mesh": mesh,
+            "tables": tables,
+        }.items():
+            object.__setattr__(self, name, value)
 
     @property
     def num_rows(self) -> int:
@@ -124,6 +155,7 @@ class TrainedModel:
         Raises:
             ValueError: another number of columns.
         """
+        check_not_forked()
         if not history.num_rows:
             return np.empty((0, self.options.hyperparameters.dim), np.float32)
         columns = self.tables["col"]
@@ -144,6 +176,7 @@ class TrainedModel:
         self, queries: Float32[np.ndarray, "queries dim"], seen: CsrMatrix, k: int
     ) -> tuple[Int64[np.ndarray, "queries k"], Float32[np.ndarray, "queries k"]]:
         """The k best columns of each query outside what it has seen; see `top_k_columns`."""
+        check_not_forked()
         columns = self.tables["col"]
         return top_k_columns(queries, columns.stored, columns.ranges.global_ids(), seen, k)
 
@@ -164,8 +197,10 @@ class TrainedModel:
         return similar_rows(table.stored, table.ranges.global_ids(), ids, embeddings, k)
 
 
-def _put_table(mesh: Mesh, stored: StoredTables, axis: Axis) -> Table:
-    table = stored.table(f"{axis}_table")
+def _stored_table(mesh: Mesh, stored: StoredTables, axis: Axis) -> Table:
+    return _put_table(mesh, np.asarray(stored.table(f"{axis}_table"), jnp.dtype(stored.manifest["table_dtype"])))
+
+
+def _put_table(mesh: Mesh, table: Shaped[np.ndarray, "rows dim"]) -> Table:
     ranges = balanced_ranges(np.zeros(len(table), np.int64), mesh.size)
-    dtype = jnp.dtype(stored.manifest["table_dtype"])
-    return Table(ranges=ranges, stored=put_sharded(mesh, ranges.pad(np.asarray(table, dtype))))
+    return Table(ranges=ranges, stored=put_sharded(mesh, ranges.pad(table)))

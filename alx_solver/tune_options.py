@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from webgraph.option_values import make_plain
+
 SAMPLERS = ("grid", "random", "optuna")
 METRICS = ("recall@20", "recall@50", "ndcg@100")
 
@@ -36,6 +38,7 @@ class TuneOptions:
     metric: str = "recall@20"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for what, value, valid in (("sampler", self.sampler, SAMPLERS), ("metric", self.metric, METRICS)):
             if value not in valid:
                 raise ValueError(f"unknown {what} {value!r}; valid: {', '.join(valid)}")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alx_solver.tune import Trial, best_trial
+from webgraph.missing_extra import missing_extra
 
 
 def print_trial(console: Console, trial: Trial, metric: str) -> None:
@@ -57,7 +58,7 @@ def draw_heat_map(trials: Sequence[Trial], metric: str, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ValueError("no heat map, matplotlib is missing; install alx-webgraph[plots]") from error
+        raise ValueError(missing_extra("the heat map", "plots", error)) from error
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xlabel="alpha (unobserved_weight)", ylabel="lambda (regularization)", title=metric)

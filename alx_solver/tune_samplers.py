@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alx_solver.tune_options import TuneOptions
+from webgraph.missing_extra import missing_extra
 
 Pair = tuple[float, float]
 
@@ -42,7 +43,8 @@ def _optuna_pair(options: TuneOptions, seed: int, finished: Sequence[tuple[Pair,
     try:
         import optuna
     except ImportError as error:
-        raise ValueError("Optuna is missing; install alx-webgraph[tune], or take --sampler grid or random") from error
+        needed = missing_extra("the sampler optuna", "tune", error)
+        raise ValueError(f"{needed}; or take --sampler grid or random") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     ranges: dict[str, optuna.distributions.BaseDistribution] = {}
     limits = {"lambda": options.regularizations, "alpha": options.unobserved_weights}

@@ -22,6 +22,8 @@ SEGMENT_BYTES = 1 << 20
 _READ_BYTES = 1 << 18
 _SILENT_BYTES = 1 << 16
 """Compressed bytes without output that are taken for a member: more than a gzip and a deflate header have."""
+_PROBE_BYTES = 1 << 10
+"""More than the header of a gzip member or a zstandard frame has."""
 _HEAD_BYTES = 1 << 22
 """How far the first record or member of a file is looked for."""
 _UNCOMPRESSED_START = re.compile(rb"(?:\A|\n)(?:WARC/[01]\.\d|filedesc:)")
@@ -59,7 +61,7 @@ def read_segments(stream: BinaryIO | Readable, limits: RecordLimits | None = Non
 
 
 def _read_segments(stream: Readable, limits: RecordLimits, depth: int) -> Iterator[Segment]:
-    head = stream.read(_READ_BYTES)
+    head = _read_head(stream)
     if head.startswith(_DICTIONARY_FRAME):
         head, taken, codec = zstd_dictionary_codec(head, stream)
         yield Segment(b"", taken)
@@ -84,6 +86,14 @@ def _read_segments(stream: Readable, limits: RecordLimits, depth: int) -> Iterat
             return
         yield from _nested(_Unpacked(segment, segments), limits, depth + 1)
         return
+
+
+def _read_head(stream: Readable) -> bytes:
+    """Reads enough to tell the compression by, where a stream gives few bytes at a time too."""
+    head = stream.read(_READ_BYTES)
+    while 0 < len(head) < _PROBE_BYTES and (more := stream.read(_READ_BYTES)):
+        head += more
+    return head
 
 
 def _uncompressed(stream: Readable, head: bytes) -> Iterator[Segment]:

@@ -62,13 +62,15 @@ def build(
       InputError: the inputs cannot be listed, or an option is wrong.
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
+    if storage.is_local(output) and os.path.exists(output) and not os.path.isdir(output):
+        raise InputError(f"The output {output} is a file; name a folder, which is made if it is not there.")
     if not beam_args and not storage.is_local(output):
         raise InputError(f"{output} is not on this machine; name a runner of Beam, such as --runner=DataflowRunner.")
     if beam_args:
         from beam_pipelines.runner import pipeline_options
 
         pipeline_options(beam_args)  # to refuse wrong ones before anything is done
-    paths = expand_inputs(list(inputs), base=input_base, retry=options.inputs.retry)
+    paths = expand_inputs(list(inputs), base=input_base, retry=options.inputs.listing)
     try:
         with storage.only_one(output):
             return _Build(output, options, beam_args, console or Console(quiet=True)).run(paths, when_done)
@@ -170,7 +172,7 @@ def _publish(source: str, folder: str, aside: str) -> None:
 def _remove_unnamed(folder: str) -> None:
     """Removes what a graph's manifest does not name: reports of parts, and files that a killed worker left half."""
     names = {MANIFEST_FILE, *(file.name for file in _read_manifest(folder).files)}
-    paths = storage.list_files(join(folder, "*"))
+    paths = storage.list_files(folder, "*")
     storage.remove_files([path for path in paths if path.rpartition("/")[2] not in names])
 
 

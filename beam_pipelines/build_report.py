@@ -92,6 +92,9 @@ def _dropped_table(report: BuildReport) -> Table:
         for name, value in parsed.items()
         if name.startswith("limits_hit_")
     ]
+    rows += [
+        ("bodies", name.removeprefix("bodies_"), value) for name, value in parsed.items() if name.startswith("bodies_")
+    ]
     stages = report.manifests[0].counts if report.manifests else {}
     rows += [
         (name.partition("_")[0], name.partition("_")[2], value)

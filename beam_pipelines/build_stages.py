@@ -62,7 +62,7 @@ class BuildStages:
         parsed = [join(self._work.parsed, parsed_name(path)) + BLOCKS_SUFFIX for path in paths]
         parsed = [path for path in parsed if storage.exists(path)]
         folder = self._folder("round-0")
-        with self._progress.counting("Filtering by degree", join(folder, "*.json"), None, "partitions"):
+        with self._progress.counting("Filtering by degree", (folder, "*.json"), None, "partitions"):
             self._work.once("round-0", lambda: self._engine.filter(parsed, folder, options))
         result = _read_filtered(folder)
         if not self._options.graph.until_stable:
@@ -80,7 +80,7 @@ class BuildStages:
             self._engine.filter_again(before.partitions, before.folder, folder, options)
 
         label = f"Filtering by degree, round {number + 1}"
-        with self._progress.counting(label, join(folder, "*.json"), None, "partitions"):
+        with self._progress.counting(label, (folder, "*.json"), None, "partitions"):
             self._work.once(f"round-{number}", run)
         return _read_filtered(folder, before.counts)
 
@@ -99,7 +99,7 @@ class BuildStages:
             num_partitions=num_partitions,
             num_nodes=filtered.counts["filter"].get("pages_out", 0),
         )
-        pattern = join(self._work.folder, "graphs", "*", PART_REPORTS)
+        pattern = join(self._work.folder, "graphs"), f"*/{PART_REPORTS}"
         with self._progress.counting("Writing graphs", pattern, len(plan.part_keys()), "parts"):
             self._work.once("graphs", lambda: self._engine.write(filtered.partitions, filtered.folder, plan))
         return [self._write_manifest(index, plan, filtered, archives) for index in range(len(variants))]
@@ -113,7 +113,7 @@ class BuildStages:
         self, index: int, plan: GraphPlan, filtered: Filtered, archives: Sequence[ArchiveReport]
     ) -> Manifest:
         variant, folder = self._options.graph.variants[index], plan.folders[index]
-        reports = storage.list_files(join(folder, PART_REPORTS))
+        reports = storage.list_files(folder, PART_REPORTS)
         parts = [storage.read_json(path) for path in reports]
         splits: dict[str, Counter[str]] = {name: Counter() for name in SPLITS}
         for part in parts:
@@ -162,7 +162,7 @@ def _zero_filled(counts: Counter[str]) -> dict[str, int]:
 
 def _read_filtered(folder: str, before: dict[str, dict[str, int]] | None = None) -> Filtered:
     """Reads what a round of the degree rule wrote. Of later rounds, only what they drop is added to the counts."""
-    paths = storage.list_files(join(folder, "*.json"))
+    paths = storage.list_files(folder, "*.json")
     reports = [storage.read_json(path) for path in paths]
     counts: dict[str, Counter[str]] = {"merge": Counter(), "filter": Counter()}
     for report in reports:

@@ -18,6 +18,7 @@ from typing import Any
 
 import webgraph
 from beam_pipelines import storage
+from beam_pipelines.keyed_file import is_whole
 from beam_pipelines.parse_archive import ParseOptions
 from beam_pipelines.parsed_files import BLOCKS_SUFFIX, REPORT_SUFFIX, parsed_name
 from beam_pipelines.storage import join
@@ -76,18 +77,30 @@ class BuildWork:
     def unparsed(self, paths: Sequence[str]) -> list[str]:
         """Those of the archives that are still to be parsed: not done, or failed, if nothing was made without them."""
         is_settled = storage.folder_exists(join(self.folder, "round-0"))
-        found = {path.rpartition("/")[2] for path in storage.list_files(join(self.parsed, f"*{REPORT_SUFFIX}"))}
+        is_used = storage.exists(join(self.folder, "round-0.done"))
+        found = {path.rpartition("/")[2] for path in storage.list_files(self.parsed, f"*{REPORT_SUFFIX}")}
         missing = []
         for path in paths:
             name = parsed_name(path) + REPORT_SUFFIX
             if name not in found:
                 missing.append(path)
-            elif not is_settled and storage.read_json(join(self.parsed, name))["failure"]:
+            elif self._is_to_be_parsed_again(path, is_settled=is_settled, is_used=is_used):
                 self._forget(path)
                 missing.append(path)
         if len(missing) < len(paths):
             _log.info("parse: %d of %d archives parsed before", len(paths) - len(missing), len(paths))
         return missing
+
+    def _is_to_be_parsed_again(self, path: str, *, is_settled: bool, is_used: bool) -> bool:
+        """Whether what is there of an archive is not whole, as after a power cut, or it failed and may be retried."""
+        name = join(self.parsed, parsed_name(path))
+        try:
+            failure = storage.read_json(name + REPORT_SUFFIX)["failure"]
+        except ValueError:  # half a report
+            return True
+        if failure:
+            return not is_settled
+        return not is_used and storage.is_local(name) and not is_whole(name + BLOCKS_SUFFIX)
 
     def once(self, stage: str, run: Callable[[], None]) -> None:
         """Runs a stage unless it is done."""

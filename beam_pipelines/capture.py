@@ -22,6 +22,8 @@ class Capture:
       is_cut: the page was larger than is read of one; the links are those of its beginning.
       over_limit, url_too_long: how many selected links were dropped, by limit.
       characters: of `hrefs` together, or more.
+      damage: the codings in which the page's body was damaged; the links are those before the damage.
+      is_ill_formed: the page is XML and not well-formed; the links are those before the error.
       joined: `hrefs` as one text, if it was made: a character that few links have is looked for there.
     """
 
@@ -33,6 +35,8 @@ class Capture:
     over_limit: int = 0
     url_too_long: int = 0
     characters: int = 0
+    damage: tuple[str, ...] = ()
+    is_ill_formed: bool = False
     joined: str = dataclasses.field(default="", compare=False, repr=False)
 
 

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from beam_pipelines.capture import Capture, NotAPage, within_limits
-from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.html_process import BoundedHtmlParser, Document
 from beam_pipelines.html_worker import HtmlLinks
 from beam_pipelines.http_response import HtmlPage
 from beam_pipelines.record_limits import RecordLimits
@@ -75,7 +75,7 @@ class CaptureWindow:
         return held
 
     def _parse(self, held: Sequence[Capture | HtmlPage]) -> Iterator[Capture | NotAPage]:
-        documents = [(item.document, item.encoding) for item in held if isinstance(item, HtmlPage)]
+        documents = [Document(item.document, item.encoding, item.is_xml) for item in held if isinstance(item, HtmlPage)]
         with contextlib.closing(self._html.links(documents, self._selection)) as answers:
             for item in held:
                 yield item if isinstance(item, Capture) else self._captured(item, next(answers))

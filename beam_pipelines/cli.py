@@ -168,7 +168,7 @@ def _inputs(arguments: argparse.Namespace, options: BuildOptions) -> list[str]:
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    return list_crawl(crawl, options.inputs.retry)
+    return list_crawl(crawl, options.inputs.listing)
 
 
 def _size(text: str) -> int:
@@ -195,7 +195,7 @@ def _options(arguments: argparse.Namespace) -> BuildOptions:
             max_bad_fraction=arguments.max_bad_fraction, max_failed_fraction=arguments.max_failed_fraction
         ),
         partitioning=Partitioning(num_partitions=arguments.num_partitions, key_bits=arguments.key_bits),
-        inputs=InputOptions(max_connections=arguments.max_connections),
+        inputs=InputOptions.with_retries(arguments.retries, max_connections=arguments.max_connections),
         machine=MachineOptions(num_workers=arguments.num_workers, max_memory=arguments.max_memory),
         limits=RecordLimits(**{name: getattr(arguments, name) for name in _RECORD_LIMITS}),
     )

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from beam_pipelines.crawl_fetch import Fetched, fetch_files
 from beam_pipelines.crawl_paths import CRAWL_LIST, DEFAULT_BASE, KINDS, CrawlOptions, list_crawl
-from beam_pipelines.input_options import InputOptions
+from beam_pipelines.input_options import LISTING, InputOptions
 from beam_pipelines.storage import is_local, only_one
 
 _DESCRIPTION = f"""\
@@ -45,13 +45,20 @@ def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def add_connections(parser: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
-    """Adds `--max-connections`."""
+    """Adds `--max-connections` and `--retries`."""
     parser.add_argument(
         "--max-connections",
         type=int,
         default=InputOptions().max_connections,
         metavar="N",
         help="files read from elsewhere at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="how often a file elsewhere is asked for again after failures in a row, lists of files too "
+        f"(default: archives {InputOptions().retry.max_retries}, lists {LISTING.max_retries}, within seconds)",
     )
 
 
@@ -66,10 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         sample_seed=arguments.sample_seed,
     )
-    inputs = InputOptions(max_connections=arguments.max_connections)
+    inputs = InputOptions.with_retries(arguments.retries, max_connections=arguments.max_connections)
     if arguments.fetch and is_local(options.base):
         raise ValueError(f"--base {options.base} is a folder here already; there is nothing to fetch.")
-    urls = list_crawl(options, inputs.retry)
+    urls = list_crawl(options, inputs.listing)
     if not arguments.fetch:
         sys.stdout.writelines(f"{url}\n" for url in urls)
         return 0

@@ -19,6 +19,7 @@ DEFAULT_BASE = "https://data.commoncrawl.org/"
 KINDS = ("wat", "warc")
 CRAWL_LIST = "https://index.commoncrawl.org/collinfo.json"
 _CRAWL = re.compile(r"CC-MAIN-(\d{4}-\d{2}|2012|2008-2009|2009-2010)")
+_NO_CONNECTION = ("connection_lost", "timeout", "bad_certificate")
 _PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -65,6 +66,8 @@ def list_crawl(options: CrawlOptions, retry: RetryOptions = RetryOptions()) -> l
     try:
         found = read_manifest(listing, options.base, retry)
     except InputError as error:
+        if getattr(error.__cause__, "reason", "") in _NO_CONNECTION:
+            raise
         raise InputError(f"{error} If there is no such crawl: {CRAWL_LIST} lists those there are.") from error
     prefix = _under(options.base, "")
     for path in found:

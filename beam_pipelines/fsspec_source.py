@@ -9,6 +9,7 @@ from typing import Any
 import fsspec
 
 from beam_pipelines.remote_reader import Body, RemoteReadError
+from webgraph.missing_extra import install_command
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _BLOCK_BYTES = 8 << 20
@@ -27,7 +28,7 @@ def check_scheme(scheme: str) -> None:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
-        remedy = f"run: pip install 'alx-webgraph[{EXTRAS[scheme]}]'" if scheme in EXTRAS else str(error)
+        remedy = f"run: {install_command(EXTRAS[scheme])}" if scheme in EXTRAS else str(error)
         raise MissingPackageError(f"{scheme}:// needs a package that is not installed; {remedy}") from error
 
 

@@ -5,9 +5,11 @@ Link paths are those of Common Crawl's WAT writer, so that one selection serves 
 and MathML `<a href>` counts, `<a xlink:href>` does not, and `<base>` is no base: it is no HTML element there.
 """
 
-from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+from resiliparse.parse.encoding import detect_encoding
 from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
+from beam_pipelines.meta_prescan import declared_encoding
+from beam_pipelines.text_decoding import decode, encoding_of_label
 from webgraph.link_selection import LinkSelection
 
 _HYPERLINKS = "a[href], area[href]"
@@ -25,33 +27,43 @@ _ATTRIBUTE_OF = {
     "del": "cite",
     "ins": "cite",
 }  # and of all others `src`
-_META_BYTES = 1024
-"""How far in a document a declaration may stand."""
-_AS_ON_THE_WEB = {"shift_jis": "cp932", "euc_kr": "cp949", "gbk": "gb18030", "big5": "big5hkscs", "iso8859-11": "cp874"}
-"""The Encoding Standard's encodings of these names are larger than Python's."""
-_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-16-le"))
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xfe\xff", "utf-16be"), (b"\xff\xfe", "utf-16le"))
+_GUESSES = {
+    "big5hkscs": "big5",
+    "cp949": "euc-kr",
+    "cp932": "shift_jis",
+    "euc_jp": "euc-jp",
+    "euc_kr": "euc-kr",
+    "iso2022_jp": "iso-2022-jp",
+    "iso8859-11": "windows-874",
+    "mac-cyrillic": "x-mac-cyrillic",
+    "mac-roman": "macintosh",
+}
+"""The standard's encodings for Python's names that are no labels of theirs."""
 
 
 def html_encoding(document: bytes, charset: str) -> str:
     """Returns the encoding of a document: byte order mark, then the HTTP charset, then `<meta>`, then a guess.
 
-    HTML Standard, "determining the character encoding"; `charset` is the HTTP header's, or "". What a header names and
-    nobody knows counts as nothing, and a `<meta>` that can be read is not in UTF-16, whatever it says. Where nothing is
-    declared, UTF-8 is recognised by its pattern, which the guess often takes for something else, and what cannot be
-    guessed is windows-1252.
+    HTML Standard, "determining the character encoding"; names are the Encoding Standard's, in lower case. A label that
+    the standard does not know counts as nothing. Where nothing is declared, UTF-8 is recognised by its pattern, which
+    the guess often takes for something else, and what cannot be guessed is windows-1252.
+
+    Args:
+      document: whole.
+      charset: the HTTP header's, or "".
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if document.startswith(mark):
             return encoding
-    if charset and (named := map_encoding_to_html5(charset, fallback_utf8=False)):
-        return named
-    is_declared = b"charset" in document[:_META_BYTES].lower()
-    if not is_declared and _is_mostly_utf8(document):
+    if found := encoding_of_label(charset) or declared_encoding(document):
+        return found
+    if _is_mostly_utf8(document):
         return "utf-8"
-    found = detect_encoding(document, from_html_meta=True)
-    if found is None or found == "utf-8":  # what cannot be guessed comes back as UTF-8
-        return "utf-8" if is_declared else "windows-1252"
-    return "utf-8" if found.startswith("utf-16") else found
+    guess = detect_encoding(document, from_html_meta=False)
+    if guess is None or guess == "utf-8":  # what cannot be guessed comes back as UTF-8
+        return "windows-1252"
+    return _GUESSES.get(guess) or encoding_of_label(guess) or "windows-1252"
 
 
 def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tuple[str, list[str], int]:
@@ -64,7 +76,7 @@ def html_links(document: bytes, encoding: str, selection: LinkSelection) -> tupl
       ValueError: the parser rejects the document.
     """
     try:
-        tree = LexborHTMLParser(_decode(document, encoding))
+        tree = LexborHTMLParser(decode(document, encoding))
     except SelectolaxError as error:
         raise ValueError(str(error)) from error
     hrefs, unselected = [], 0
@@ -86,10 +98,3 @@ def _is_mostly_utf8(document: bytes) -> bool:
     """Whether at most half of what is not ASCII is no UTF-8. A page may be cut within a character, or have bad ones."""
     text = document.decode("utf-8", "replace")
     return len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd")
-
-
-def _decode(document: bytes, encoding: str) -> str:
-    try:
-        return document.decode(_AS_ON_THE_WEB.get(encoding, encoding), "replace")
-    except (LookupError, UnicodeError):
-        return document.decode("utf-8", "replace")

@@ -8,6 +8,9 @@ and, for each page, of processor time (ITIMER_PROF); where the child dies, only 
 Smaller pages are parsed here, since their worst case is small. Large pages are asked for many at once, since two
 processes that wake each other for every page take a tenth longer. The child starts at the first batch, which takes
 0.1 s, and stays for the archives that follow.
+
+XHTML takes the same ways. Its parser is linear but for entities and defaults of attributes, so that a page which
+declares any always goes to the child.
 """
 
 import atexit
@@ -19,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -31,6 +34,8 @@ from webgraph.stop_signals import held
 
 SMALL_BYTES = 1 << 16
 SMALL_TAGS = 2000
+_SMALL_XML_ENCODINGS = ("utf-8", "iso-8859-1", "windows-1252")
+"""In which what `is_small_xml` looks for is not written in any other way."""
 _LESS_THAN = ord("<")
 _PIPE_BYTES = 1 << 20
 _WORKER = "beam_pipelines.html_worker"
@@ -41,8 +46,26 @@ def is_small(document: bytes) -> bool:
     return len(document) <= SMALL_BYTES and _num_tags(document) <= SMALL_TAGS
 
 
+def is_small_xml(document: bytes, encoding: str) -> bool:
+    """Whether nothing that a document of XML may hold costs much: `is_small`, and it has no entities and defaults."""
+    return (
+        encoding in _SMALL_XML_ENCODINGS
+        and is_small(document)
+        and b"<!ENTITY" not in document
+        and b"<!ATTLIST" not in document
+    )
+
+
+class Document(NamedTuple):
+    """A page as it is to be parsed; `is_xml` where it is XHTML."""
+
+    content: bytes
+    encoding: str
+    is_xml: bool = False
+
+
 class BoundedHtmlParser:
-    """`html_links` of many pages within limits. One thread at a time; `close` ends its process."""
+    """`html_links` and `xhtml_links` of many pages within limits. One thread at a time; `close` ends its process."""
 
     def __init__(self, limits: RecordLimits) -> None:
         self._limits = limits
@@ -57,9 +80,9 @@ class BoundedHtmlParser:
         self.close()
 
     def links(
-        self, documents: Sequence[tuple[bytes, str]], selection: LinkSelection
+        self, documents: Sequence[Document], selection: LinkSelection
     ) -> Generator[HtmlLinks | NotAPage, None, None]:
-        """Yields what `html_links` returns for each (document, encoding), in order and each before the next is read.
+        """Yields what `html_links` or `xhtml_links` returns for each, in order and each before the next is read.
 
         Where a document needs more than the limits allow, it is `NotAPage` of "too_slow" or "html_too_costly".
         """
@@ -85,14 +108,14 @@ class BoundedHtmlParser:
             if done < len(pages):  # nobody is to get these answers for those to other pages
                 self._end()
 
-    def _share(self, documents: Sequence[tuple[bytes, str]]) -> list[SharedPage]:
+    def _share(self, documents: Sequence[Document]) -> list[SharedPage]:
         """Writes the documents one after the other into the file that the child reads."""
         self._shared = self._shared or _memory_file()
         pages, start = [], 0
-        for document, encoding in documents:
-            _write_whole(self._shared.fileno(), document, start)
-            pages.append(SharedPage(start, len(document), encoding))
-            start += len(document)
+        for content, encoding, is_xml in documents:
+            _write_whole(self._shared.fileno(), content, start)
+            pages.append(SharedPage(start, len(content), encoding, is_xml))
+            start += len(content)
         return pages
 
     def _ask(self, pages: Sequence[SharedPage], selection: LinkSelection) -> Iterator[HtmlLinks]:
@@ -104,8 +127,8 @@ class BoundedHtmlParser:
         except BrokenPipeError:
             return
         os.read(self._bell, 1)  # nothing where the process has ended, whose answers lie in the pipe all the same
-        for _ in pages:
-            answer = read_answer(child.stdout, self._limits.max_parser_bytes)
+        for page in pages:
+            answer = read_answer(child.stdout, self._limits.max_parser_bytes, is_xml=page.is_xml)
             if answer is None:
                 return
             yield answer

@@ -16,27 +16,30 @@ from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 from beam_pipelines.html_links import html_links
+from beam_pipelines.xhtml_links import XhtmlLinks, xhtml_links
 from webgraph.link_selection import LinkSelection
 from webgraph.stop_signals import SIGNALS
 
-HtmlLinks = tuple[str, list[str], int]
-"""Base, links, and how many were not selected: what `html_links` returns."""
+HtmlLinks = tuple[str, list[str], int] | XhtmlLinks
+"""Base, links, and how many were not selected: what `html_links` and `xhtml_links` return."""
 _BATCH = struct.Struct("<Q??")
 """Number of pages, which follow, and the selection."""
-_PAGE = struct.Struct("<QQB")
-"""Where the document begins in the shared file, its bytes, and those of the name of its encoding, which follows."""
-_ANSWER = struct.Struct("<QQ")
-"""Number of unselected links, and bytes; base and links follow, joined by NUL, which the tokenizer leaves in no
-attribute (HTML 13.2.5.36 to 13.2.5.38)."""
+_PAGE = struct.Struct("<QQ?B")
+"""Where the document begins in the shared file, its bytes, whether it is XML, and the bytes of the name of its
+encoding, which follows."""
+_ANSWER = struct.Struct("<QQ?")
+"""Number of unselected links, bytes, and whether the page is ill-formed XML; base and links follow, joined by NUL,
+which the tokenizer leaves in no attribute (HTML 13.2.5.36 to 13.2.5.38), and which XML cannot have."""
 _MAX_NAME_BYTES = 255
 
 
 class SharedPage(NamedTuple):
-    """A page to be parsed: where its document lies in the file that both processes have, and its encoding."""
+    """A page to be parsed: where its document lies in the file that both processes have, and its encoding and kind."""
 
     start: int
     length: int
     encoding: str
+    is_xml: bool = False
 
 
 def write_batch(stream: IO[bytes], pages: Sequence[SharedPage], selection: LinkSelection) -> None:
@@ -44,21 +47,22 @@ def write_batch(stream: IO[bytes], pages: Sequence[SharedPage], selection: LinkS
     parts = [_BATCH.pack(len(pages), selection.all_paths, selection.drop_nofollow)]
     for page in pages:
         name = page.encoding.encode("utf-8", "replace")[:_MAX_NAME_BYTES]
-        parts += (_PAGE.pack(page.start, page.length, len(name)), name)
+        parts += (_PAGE.pack(page.start, page.length, page.is_xml, len(name)), name)
     stream.write(b"".join(parts))
     stream.flush()
 
 
-def read_answer(stream: IO[bytes], max_bytes: int) -> HtmlLinks | None:
+def read_answer(stream: IO[bytes], max_bytes: int, *, is_xml: bool = False) -> HtmlLinks | None:
     """Returns the next page's links, or None where the worker has ended, or what it says is no answer.
 
     Args:
       max_bytes: the memory that the worker may take: more than what it can have to say.
+      is_xml: whether the page is, so that the answer is that of `xhtml_links`.
     """
     head = stream.read(_ANSWER.size)
     if len(head) < _ANSWER.size:
         return None
-    unselected, length = _ANSWER.unpack(head)
+    unselected, length, is_ill_formed = _ANSWER.unpack(head)
     content = stream.read(length) if length <= max_bytes else b""
     if len(content) < length:
         return None
@@ -66,7 +70,7 @@ def read_answer(stream: IO[bytes], max_bytes: int) -> HtmlLinks | None:
         base, *hrefs = content.decode("utf-8", "surrogatepass").split("\0")
     except UnicodeDecodeError:
         return None
-    return base, hrefs, unselected
+    return XhtmlLinks(base, hrefs, unselected, is_ill_formed) if is_xml else (base, hrefs, unselected)
 
 
 def _read_batch(stream: IO[bytes]) -> tuple[list[SharedPage], LinkSelection] | None:
@@ -76,8 +80,9 @@ def _read_batch(stream: IO[bytes]) -> tuple[list[SharedPage], LinkSelection] | N
     count, all_paths, drop_nofollow = _BATCH.unpack(head)
     pages = []
     for _ in range(count):
-        start, length, name_length = _PAGE.unpack(stream.read(_PAGE.size))
-        pages.append(SharedPage(start, length, stream.read(name_length).decode("utf-8", "replace")))
+        start, length, is_xml, name_length = _PAGE.unpack(stream.read(_PAGE.size))
+        encoding = stream.read(name_length).decode("utf-8", "replace")
+        pages.append(SharedPage(start, length, encoding, is_xml))
     return pages, LinkSelection(all_paths=all_paths, drop_nofollow=drop_nofollow)
 
 
@@ -89,6 +94,12 @@ def _read_document(shared: int, page: SharedPage) -> bytes:
             break
         content += more
     return content
+
+
+def _links(document: bytes, page: SharedPage, selection: LinkSelection) -> tuple[str, list[str], int, bool]:
+    if page.is_xml:
+        return xhtml_links(document, page.encoding, selection)
+    return *html_links(document, page.encoding, selection), False
 
 
 class _Answers:
@@ -157,10 +168,10 @@ def _serve(max_seconds: float, max_bytes: int, shared: int, bell: int, life: int
             document = _read_document(shared, page)
             signal.setitimer(signal.ITIMER_PROF, max_seconds)
             # Where there is no memory it raises, which ends this process.
-            base, hrefs, unselected = html_links(document, page.encoding, selection)
+            base, hrefs, unselected, is_ill_formed = _links(document, page, selection)
             content = "\0".join((base, *hrefs)).encode("utf-8", "surrogatepass")
             signal.setitimer(signal.ITIMER_PROF, 0)
-            answers.write(_ANSWER.pack(unselected, len(content)))
+            answers.write(_ANSWER.pack(unselected, len(content), is_ill_formed))
             answers.write(content)
         answers.end_batch()
 

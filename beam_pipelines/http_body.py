@@ -1,118 +1,110 @@
-"""The body of an HTTP message without its transfer and content encodings (RFC 9112, 7.1; RFC 9110, 8.4).
+"""The body of an HTTP message without its transfer and content codings (RFC 9112, 6.1 and 7; RFC 9110, 8.4).
 
-warcio undoes chunking. Content encodings are undone here, because warcio inflates a whole chunk at once, which a
-hostile page can make huge, and its brotli does not work with the brotli package of today. Where a header says chunked
-or gzip and the body is not, the bytes are taken as they are. What was decoded before damage is a truncated page, and
-truncated pages count.
+Where a header names a coding and the body is text without it, whoever stored the body has undone the coding, and the
+bytes are taken as they are. What is decoded before damage is a truncated page, and truncated pages count; the damage is
+counted beside them. An unknown coding is passed over.
 """
 
-import io
-import time
-import zlib
-from collections.abc import Callable
+import functools
+from typing import NamedTuple
 
-import brotli
-import zstandard
-from warcio.bufferedreaders import ChunkedDataReader
-
+from beam_pipelines.body_decoding import Budget, Clock, Decoder, is_binary, is_text
+from beam_pipelines.brotli_body import read_brotli
+from beam_pipelines.chunked_body import unchunk
+from beam_pipelines.inflate_body import read_deflate
 from beam_pipelines.record_limits import RATIO_FREE_BYTES, RecordLimits
+from beam_pipelines.zstd_body import read_zstd
 
-_INFLATE_BYTES = 1 << 16
-_GZIP_OR_ZLIB, _RAW_DEFLATE = 47, -15  # zlib's numbers for these window formats
-_ZSTD_PIECE_BYTES = 1 << 8  # a block of 4 bytes may stand for 128 KiB
-_ZSTD_WINDOW_BYTES = 1 << 27
+_DECODERS: dict[str, tuple[str, Decoder]] = {
+    "gzip": ("gzip", read_deflate),
+    "x-gzip": ("gzip", read_deflate),
+    "deflate": ("deflate", read_deflate),
+    "br": ("br", read_brotli),
+    "zstd": ("zstd", read_zstd),
+}
+"""The name under which damage is counted, and the decoder, by the name in the header."""
+_CHUNKED = "chunked"
+_UNKNOWN = "unknown_coding"
 
 
 class TooManyEncodingsError(ValueError):
-    """A body has more content encodings than the limit."""
+    """A body has more codings than the limit."""
 
 
-def read_body(
-    content: bytes, *, transfer_encoding: str, content_encoding: str, limits: RecordLimits
-) -> tuple[bytes, bool]:
-    """Returns the body, and whether it was cut off: at `max_body_bytes`, or at `max_ratio` of an encoding.
+class Body(NamedTuple):
+    """A body without its codings.
+
+    Attributes:
+      content: the body, as far as it could be decoded and is read.
+      is_cut: it was cut off: at `max_body_bytes`, at `max_ratio` of a coding, or at `max_seconds`.
+      damage: the codings in which it is damaged, and "unknown_coding" where that leaves no text.
+    """
+
+    content: bytes
+    is_cut: bool
+    damage: tuple[str, ...] = ()
+
+
+def read_body(content: bytes, *, transfer_encoding: str, content_encoding: str, limits: RecordLimits) -> Body:
+    """Decodes the body of a message.
+
+    Args:
+      content: what follows the headers.
+      transfer_encoding, content_encoding: the values of the headers, joined by commas where there are several.
+      limits: what the body may cost.
 
     Raises:
-      TooManyEncodingsError: it has more content encodings than `max_nesting`.
+      TooManyEncodingsError: it has more codings than `max_nesting`.
     """
-    encodings = [name for part in content_encoding.lower().split(",") if (name := part.strip())]
-    if len(encodings) > limits.max_nesting:
-        raise TooManyEncodingsError(content_encoding[:100])
-    if "chunked" in transfer_encoding.lower():
-        content = _unchunk(content, len(content) if encodings else limits.max_body_bytes + 1, limits.max_seconds)
+    if not transfer_encoding and not content_encoding:  # nearly every body
+        return Body(content[: limits.max_body_bytes], len(content) > limits.max_body_bytes)
+    transfer = _codings(transfer_encoding)
+    codings = [*_codings(content_encoding), *(name for name in transfer if _CHUNKED not in name)]
+    if len(codings) > limits.max_nesting:
+        raise TooManyEncodingsError(f"{content_encoding[:100]}; {transfer_encoding[:100]}")
+    clock = Clock(limits.max_seconds)
+    damage: dict[str, None] = {}
+    if any(_CHUNKED in name for name in transfer):  # which frames the message, wherever it is named
+        most = len(content) if codings else limits.max_body_bytes + 1
+        content, is_damaged = unchunk(content, Budget(most, clock))
+        if is_damaged:
+            damage[_CHUNKED] = None
+    content, is_cut = _decoded(content, codings, limits, clock, damage)
+    is_cut = is_cut or len(content) > limits.max_body_bytes or clock.was_over
+    return Body(content[: limits.max_body_bytes], is_cut, tuple(damage))
+
+
+def _decoded(
+    content: bytes, codings: list[str], limits: RecordLimits, clock: Clock, damage: dict[str, None]
+) -> tuple[bytes, bool]:
+    """Undoes codings, adds those that are damaged to `damage`, and returns the rest and whether it was cut off."""
     is_cut = False
-    for name in reversed(encodings):  # the last one named was applied last
-        if decode := _DECODERS.get(name):
-            most = min(limits.max_body_bytes, max(RATIO_FREE_BYTES, limits.max_ratio * len(content)))
-            content = decode(content, most + 1)
-            is_cut, content = is_cut or len(content) > most, content[:most]
-    return content[: limits.max_body_bytes], is_cut or len(content) > limits.max_body_bytes
+    for name in reversed(codings):  # the last one named was applied last
+        if name not in _DECODERS or (damage and not content):
+            continue
+        counted_as, decode = _DECODERS[name]
+        most = min(limits.max_body_bytes, max(RATIO_FREE_BYTES, limits.max_ratio * len(content)))
+        data, is_damaged = decode(content, Budget(most + 1, clock))
+        if is_damaged and is_text(content):
+            continue  # whoever stored the body has undone this coding
+        if is_damaged:
+            damage[counted_as] = None
+        is_cut, content = is_cut or len(data) > most, data[:most]
+    if not damage and not _DECODERS.keys() >= set(codings) and is_binary(content):
+        damage[_UNKNOWN] = None
+    return content, is_cut
 
 
-def _unchunk(content: bytes, limit: int, max_seconds: float) -> bytes:
-    """Joins chunks until there are `limit` bytes, or the time is over: a chunk can be of one byte."""
-    reader = ChunkedDataReader(io.BytesIO(content))
-    parts, length, deadline = [], 0, time.thread_time() + max_seconds
-    try:
-        while length < limit and (part := reader.read(1 << 16)):
-            parts.append(part)
-            length += len(part)
-            if time.thread_time() > deadline:
-                break
-    except (ValueError, OSError, EOFError):
-        pass
-    return b"".join(parts)
+def _codings(value: str) -> tuple[str, ...]:
+    """Returns the names in a list of codings, without their parameters and without those that change nothing."""
+    return _usual(value) if len(value) <= _USUAL_LENGTH else _split(value)
 
 
-def _inflate(content: bytes, limit: int) -> bytes:
-    """Undoes gzip, zlib or raw deflate, whichever it is; a body that is none of them is returned as it is."""
-    for window in (_GZIP_OR_ZLIB, _RAW_DEFLATE):
-        decompressor = zlib.decompressobj(window)
-        parts, length = [], 0
-        try:
-            for start in range(0, len(content), _INFLATE_BYTES):
-                parts.append(decompressor.decompress(content[start : start + _INFLATE_BYTES], limit - length))
-                length += len(parts[-1])
-                if decompressor.eof or length >= limit:
-                    break
-        except zlib.error:
-            pass  # another format, or damage
-        if length:
-            return b"".join(parts)
-    return content
+def _split(value: str) -> tuple[str, ...]:
+    names = (part.partition(";")[0].strip() for part in value.lower().split(","))
+    return tuple(name for name in names if name and name != "identity")
 
 
-def _read_brotli(content: bytes, limit: int) -> bytes:
-    decompressor = brotli.Decompressor()
-    parts, length, given = [], 0, content
-    try:
-        while length < limit and (part := decompressor.process(given, output_buffer_limit=1 << 20)):
-            parts.append(part)
-            length += len(part)
-            given = b""  # all of it is with the decompressor now
-    except brotli.error:
-        pass
-    return b"".join(parts) if parts else content
-
-
-def _read_zstd(content: bytes, limit: int) -> bytes:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
-    parts, length = [], 0
-    try:
-        for start in range(0, len(content), _ZSTD_PIECE_BYTES):
-            parts.append(decompressor.decompress(content[start : start + _ZSTD_PIECE_BYTES]))
-            length += len(parts[-1])
-            if length >= limit or decompressor.eof:
-                break
-    except zstandard.ZstdError:
-        pass
-    return b"".join(parts) if length else content
-
-
-_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": _inflate,
-    "x-gzip": _inflate,
-    "deflate": _inflate,
-    "br": _read_brotli,
-    "zstd": _read_zstd,
-}
+_USUAL_LENGTH = 32
+_usual = functools.lru_cache(maxsize=64)(_split)
+"""A crawl has few different values. Long ones would fill the memory."""

@@ -4,12 +4,16 @@ warcio parses the HTTP headers. A payload that begins with an empty line, as all
 (commoncrawl/nutch#5), is read behind it. Whether a body is HTML, and in which charset, say its Content-Type headers as
 the Fetch Standard reads them ("extract a MIME type"), and where they say nothing, its first tag (MIME Sniffing
 Standard, "rules for identifying an unknown MIME type").
+
+XHTML is what is sent as `application/xhtml+xml`, and an XML parser reads it. What is sent as `text/html` is HTML,
+whatever it looks like (HTML Standard, 1.6). XML of other types (`text/xml`, `application/xml`, `image/svg+xml`, feeds)
+is no page, even where its root is XHTML: a browser shows it as an XML document, but a page here is what its sender
+calls HTML or XHTML, and most XML of those types is data.
 """
 
 import dataclasses
 import io
 import re
-from collections.abc import Iterable
 
 from warcio.statusandheaders import StatusAndHeadersParser, StatusAndHeadersParserException
 
@@ -17,15 +21,16 @@ from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.html_links import html_encoding, html_links
 from beam_pipelines.http_body import TooManyEncodingsError, read_body
+from beam_pipelines.media_type import extract_media_type
 from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.xhtml_links import xhtml_links, xml_encoding
 from webgraph.link_selection import LinkSelection
 
 _PARSER = StatusAndHeadersParser(["HTTP/"], verify=False)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_CHARSET = re.compile(r"charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_.:-]+)", re.IGNORECASE)
-_HTML_TYPES = ("text/html", "application/xhtml+xml")
+_XHTML_TYPE = "application/xhtml+xml"
+_HTML_TYPES = ("text/html", _XHTML_TYPE)
 _UNKNOWN_TYPES = ("", "unknown/unknown", "application/unknown")
-_MEDIA_TYPE = re.compile(r"\s*+([^\s;/]++/[^\s;]++)")
 _HTML_START = re.compile(
     rb"\s*+<(?:!doctype\s++html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|!--)[\s>]",
     re.IGNORECASE,
@@ -41,16 +46,20 @@ class HtmlPage:
       url: as the archive has it.
       document: HTML without transfer and content encodings; `encoding` is that of its characters.
       is_cut: there was more than is read of a page.
+      damage: the transfer and content codings in which the page was damaged: what was decoded before is the document.
+      is_xml: the document is XHTML, for the XML parser.
     """
 
     url: str
     document: bytes
     encoding: str
     is_cut: bool
+    damage: tuple[str, ...] = ()
+    is_xml: bool = False
 
-    def capture(self, base: str, hrefs: list[str], unselected: int) -> Capture:
-        """The page with its links, as `html_links` returns them."""
-        return Capture(self.url, base, hrefs, unselected, self.is_cut)
+    def capture(self, base: str, hrefs: list[str], unselected: int, is_ill_formed: bool = False) -> Capture:
+        """The page with its links, as `html_links` or `xhtml_links` returns them."""
+        return Capture(self.url, base, hrefs, unselected, self.is_cut, damage=self.damage, is_ill_formed=is_ill_formed)
 
 
 def parse_http_response(record: Record, selection: LinkSelection, limits: RecordLimits = _LIMITS) -> Capture | NotAPage:
@@ -61,6 +70,8 @@ def parse_http_response(record: Record, selection: LinkSelection, limits: Record
 
 def parse_html_page(page: HtmlPage, selection: LinkSelection) -> Capture | NotAPage:
     """Reads the links of a page in this process, whatever it takes."""
+    if page.is_xml:
+        return page.capture(*xhtml_links(page.document, page.encoding, selection))
     try:
         return page.capture(*html_links(page.document, page.encoding, selection))
     except ValueError:
@@ -84,32 +95,25 @@ def read_http_response(record: Record, limits: RecordLimits = _LIMITS) -> HtmlPa
         return NotAPage("broken_http_headers", is_damage=True)
     if http.get_statuscode() != "200":
         return NotAPage("status_not_200")
-    media_type, charset = _media_type(http.headers)
+    media_type, charset = extract_media_type(http.headers)
     if media_type not in (*_HTML_TYPES, *_UNKNOWN_TYPES):
         return NotAPage("not_html")
     try:
-        body, is_cut = read_body(
+        body = read_body(
             message[body_start:],
-            transfer_encoding=http.get_header("transfer-encoding") or "",
-            content_encoding=http.get_header("content-encoding") or "",
+            transfer_encoding=_joined(http.headers, "transfer-encoding"),
+            content_encoding=_joined(http.headers, "content-encoding"),
             limits=limits,
         )
     except TooManyEncodingsError:
         return NotAPage("too_many_encodings")
-    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body):
+    if media_type in _UNKNOWN_TYPES and not _HTML_START.match(body.content):
         return NotAPage("not_html")
-    return HtmlPage(record.target_uri, body, html_encoding(body, charset), is_cut)
+    is_xml = media_type == _XHTML_TYPE
+    encoding = xml_encoding(body.content, charset) if is_xml else html_encoding(body.content, charset)
+    return HtmlPage(record.target_uri, body.content, encoding, body.is_cut, body.damage, is_xml)
 
 
-def _media_type(headers: Iterable[tuple[str, str]]) -> tuple[str, str]:
-    """Returns the last media type that is named, and its charset, which an earlier header of the same type may name."""
-    media_type = charset = ""
-    for part in ",".join(value for name, value in headers if name.lower() == "content-type").lower().split(","):
-        found = _MEDIA_TYPE.match(part)
-        if found is None or found[1] == "*/*":
-            continue
-        if found[1] != media_type:
-            media_type, charset = found[1], ""
-        named = _CHARSET.search(part)
-        charset = named[1] if named else charset
-    return media_type, charset
+def _joined(headers: list[tuple[str, str]], name: str) -> str:
+    """All values of a header, as one list (RFC 9110, 5.3)."""
+    return ",".join(value for written, value in headers if written.lower() == name)

@@ -13,11 +13,15 @@ from importlib.metadata import PackageNotFoundError, metadata
 
 import urllib3
 from urllib3.exceptions import (
+    ConnectTimeoutError,
     HTTPError,
     IncompleteRead,
     InvalidHeader,
     LocationParseError,
+    NameResolutionError,
     NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
     SSLError,
     TimeoutError,
 )
@@ -209,8 +213,25 @@ def _hang_up(response: urllib3.BaseHTTPResponse) -> None:
     response.release_conn()
 
 
+def _in_words(error: Exception) -> str:
+    """What failed of a connection, for people; urllib3 names its objects and the system calls."""
+    cause = error.original_error if isinstance(error, ProxyError) else error
+    through = "the proxy: " if isinstance(error, ProxyError) else ""
+    if isinstance(cause, NameResolutionError):
+        return f"{through}no address is known for its host; is there a network?"
+    if isinstance(cause, NewConnectionError):
+        system = cause.__cause__
+        reason = system.strerror if isinstance(system, OSError) and system.strerror else str(cause)
+        return f"{through}no connection ({reason})"
+    if isinstance(cause, ConnectTimeoutError):
+        return f"{through}no connection in the time allowed"
+    if isinstance(cause, ReadTimeoutError):
+        return f"{through}no answer in the time allowed"
+    return f"{through}{type(cause).__name__}: {cause}"
+
+
 def _as_read_error(error: Exception) -> RemoteReadError:
-    message = f"{type(error).__name__}: {error}"
+    message = _in_words(error)
     if isinstance(error, IncompleteRead) or isinstance(error.__cause__, IncompleteRead):
         return RemoteReadError("short_body", message, retries=None)
     if isinstance(error, LocationParseError | InvalidHeader):

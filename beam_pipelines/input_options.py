@@ -1,6 +1,7 @@
 """Options of reading archives that lie elsewhere, and how long to wait before a request is tried again."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,21 +37,35 @@ class RetryOptions:
                 raise ValueError(f"{name} must be more than 0, got {getattr(self, name)}.")
 
 
+LISTING = RetryOptions(max_retries=2, timeout=4.0, max_seconds=6.0)
+"""Of a small file that a user waits for: without a network it fails within about ten seconds."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputOptions:
     """How archives are read that are not local files.
 
     Attributes:
       max_connections: files read at a time by all processes of a build on one machine, a connection each.
-      retry: when a request is tried again.
+      retry: when a request for an archive is tried again.
+      listing: the same of a list of archives, which a user waits for.
     """
 
     max_connections: int = 4
     retry: RetryOptions = RetryOptions()
+    listing: RetryOptions = LISTING
 
     def __post_init__(self) -> None:
         if self.max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {self.max_connections}.")
+
+    @classmethod
+    def with_retries(cls, retries: int | None, **options: Any) -> "InputOptions":
+        """Options where archives and lists alike are tried again `retries` times; None for the defaults of each."""
+        if retries is None:
+            return cls(**options)
+        retry = RetryOptions(max_retries=retries)
+        return cls(retry=retry, listing=retry if retries else dataclasses.replace(LISTING, max_retries=0), **options)
 
 
 def retry_delay(options: RetryOptions, failures: int, share: float, retry_after: float) -> float:

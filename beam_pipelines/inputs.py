@@ -1,7 +1,12 @@
 """Which archives a run reads: files, globs, or manifests that list paths, one a line; here, on the web, in a store."""
 
+import codecs
+import glob
 import gzip
 import io
+import os
+import re
+import shlex
 import zlib
 
 import fsspec
@@ -9,12 +14,14 @@ import fsspec
 from beam_pipelines.fsspec_source import MissingPackageError, check_scheme, list_matches
 from beam_pipelines.input_options import RetryOptions
 from beam_pipelines.open_archive import is_web, read_remote
-from beam_pipelines.storage import is_local, join, list_files, read_file
+from beam_pipelines.remote_reader import RemoteReadError
+from beam_pipelines.storage import is_local, join, read_file
 
 MANIFEST_SUFFIXES = (".paths", ".paths.gz", ".txt", ".txt.gz")
 LISTED_SCHEMES = ("http", "https", "s3", "gs")
 """What a manifest may list, besides paths and its own scheme."""
 _MAX_MANIFEST_BYTES = 1 << 28
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class InputError(ValueError):
@@ -26,7 +33,8 @@ def expand_inputs(inputs: list[str], *, base: str | None = None, retry: RetryOpt
 
     Args:
       inputs: paths, URLs, globs (`*`, `?`, `[`; not on the web), or manifests (`wat.paths`, `wat.paths.gz`,
-        `files.txt`). A path that does not exist is returned too: the run reports it as a failed file.
+        `files.txt`). A file that has just that name is taken before a glob.
+        A path that does not exist is returned too: the run reports it as a failed file.
       base: what relative paths in a manifest stand under; by default the manifest's own folder.
       retry: how often a manifest elsewhere is asked for.
 
@@ -37,12 +45,11 @@ def expand_inputs(inputs: list[str], *, base: str | None = None, retry: RetryOpt
     paths: set[str] = set()
     for item in inputs:
         _check_url(item)
+        found = _matches(item) if _is_glob(item) else [item]
         if _name(item).endswith(MANIFEST_SUFFIXES):
-            paths.update(read_manifest(item, base, retry))
-        elif not is_web(item) and any(character in item for character in "*?["):
-            paths.update(_matches(item))
+            paths.update(path for manifest in found for path in read_manifest(manifest, base, retry))
         else:
-            paths.add(item)
+            paths.update(map(_no_folder, found))
     if not paths:
         raise InputError("No input was given; name archives, globs or manifests of paths.")
     return sorted(paths)
@@ -57,19 +64,56 @@ def read_manifest(path: str, base: str | None = None, retry: RetryOptions = Retr
     _check_url(path)
     try:
         content = read_file(path) if is_local(path) else read_remote(path, retry, _MAX_MANIFEST_BYTES)
-        if _name(path).endswith(".gz"):
+        if content.startswith(_GZIP_MAGIC) or _name(path).endswith(".gz"):
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(_MAX_MANIFEST_BYTES + 1)
         if len(content) > _MAX_MANIFEST_BYTES:
             raise InputError(f"The manifest {path} has more than {_MAX_MANIFEST_BYTES} bytes; split it.")
-        lines = [line.strip() for line in content.decode().splitlines()]
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+    except RemoteReadError as error:
+        raise InputError(f"The list of files cannot be had: {error}.{_remedy(error)}") from error
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"The manifest {path} cannot be read as lines of paths ({error}).") from error
-    entries = [line for line in lines if line and not line.startswith("#")]
+    entries = _entries(content, path)
     if not entries:
         raise InputError(f"The manifest {path} lists no path.")
-    folder = base if base is not None else _name(path).rpartition("/")[0] or "."
+    folder = base if base is not None else _name(path).rpartition("/")[0] or ("/" if path.startswith("/") else ".")
     _check_url(folder)
     return [_listed(entry, path, folder) for entry in entries]
+
+
+def _entries(content: bytes, path: str) -> list[str]:
+    """The lines of a manifest that are neither blank nor comments, as written but for blanks at their ends.
+
+    Only a line feed, a carriage return or both end a line: a file's name may contain what else Unicode calls a line
+    separator. Byte order marks are taken off each line, because lists are joined with `cat`.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"The manifest {path} is written in UTF-16; save it as UTF-8.")
+    try:
+        lines = re.split("\r\n|\n|\r", content.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"The manifest {path} cannot be read as lines of paths in UTF-8 ({error}).") from error
+    entries = (line.removeprefix("\ufeff").strip(" \t") for line in lines)
+    return [entry for entry in entries if entry and not entry.startswith("#")]
+
+
+def _remedy(error: RemoteReadError) -> str:
+    if error.reason in ("connection_lost", "timeout") or error.reason.startswith("http_5"):
+        return " Try again later, or give --retries N to have it asked for more often."
+    return ""
+
+
+def _is_glob(item: str) -> bool:
+    """Whether an input is a pattern: it has a pattern's characters, and no file has just that name."""
+    magic = not is_web(item) and any(character in item for character in "*?[")
+    return magic and not (is_local(item) and os.path.lexists(item))
+
+
+def _no_folder(path: str) -> str:
+    """The path of an archive; refuses a folder here, which is no archive."""
+    if is_local(path) and os.path.isdir(path):
+        inside = shlex.quote(join(glob.escape(path), "*"))
+        raise InputError(f"{path} is a folder, not an archive; to read the files in it, give {inside}.")
+    return path
 
 
 def _listed(entry: str, manifest: str, folder: str) -> str:
@@ -111,7 +155,7 @@ def _check_url(path: str) -> None:
 
 
 def _matches(pattern: str) -> list[str]:
-    found = list_files(pattern) if is_local(pattern) else list_matches(pattern)
+    found = sorted(glob.glob(pattern)) if is_local(pattern) else list_matches(pattern)
     if not found:
         raise InputError(f"No file matches {pattern!r}; check the pattern and the folder.")
     return found

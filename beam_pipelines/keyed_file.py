@@ -42,6 +42,20 @@ def read_index(source: BinaryIO) -> Index:
     return {name: {int(key): value for key, value in keys.items()} for name, keys in found.items()}
 
 
+def is_whole(path: str) -> bool:
+    """Whether a local keyed file is there and ends with an index that fits its values; reads the index alone."""
+    try:
+        with open(path, "rb") as source:
+            index = read_index(source)
+            size = source.seek(0, os.SEEK_END)
+            source.seek(size - _LENGTH_BYTES)
+            values = size - _LENGTH_BYTES - int.from_bytes(source.read(_LENGTH_BYTES), "little")
+        lengths = sum(length for keys in index.values() for spans in keys.values() for _, length in spans)
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+        return False
+    return lengths == values
+
+
 def read_keyed(source: BinaryIO) -> Iterator[Output]:
     """Yields all outputs in the order in which they were written."""
     index = read_index(source)

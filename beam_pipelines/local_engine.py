@@ -24,7 +24,7 @@ from beam_pipelines.filter_steps import (
     SendAgain,
 )
 from beam_pipelines.input_options import InputOptions
-from beam_pipelines.keyed_file import KeyedValues, read_index
+from beam_pipelines.keyed_file import KeyedValues, is_whole, read_index
 from beam_pipelines.machine import MachineOptions
 from beam_pipelines.parse_archive import ParseOptions
 from beam_pipelines.parsed_files import parse_to_files
@@ -170,7 +170,7 @@ class LocalEngine:
         start = time.monotonic()
         spans = {group: [spill.spans(output) for spill, output in outputs] for group, outputs in inputs.items()}
         wanted = sorted(set().union(*(part for parts in spans.values() for part in parts)) if keys is None else keys)
-        missing = [key for key in wanted if not _path(place, key).exists()]
+        missing = [key for key in wanted if not is_whole(str(_path(place, key)))]
         if len(missing) < len(wanted):
             _log.info("%s: %d of %d keys done before", name, len(wanted) - len(missing), len(wanted))
         tasks = []

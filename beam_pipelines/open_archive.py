@@ -88,19 +88,24 @@ def archive_sizes(paths: Sequence[str], retry: RetryOptions) -> dict[str, int]:
     """Bytes of each archive: exact where it is local, elsewhere the mean of at most 16 that are asked for."""
     remote = [path for path in paths if not is_local(path)]
     asked = remote[:: max(1, -(-len(remote) // _SIZES_ASKED))]
-    known = [size for size in (_remote_size(path, retry) for path in asked) if size is not None]
+    known = _remote_sizes(asked, retry)
     mean = sum(known) // len(known) if known else _ASSUMED_BYTES
     return {path: _local_size(path) if is_local(path) else mean for path in paths}
 
 
-def _remote_size(path: str, retry: RetryOptions) -> int | None:
-    source = make_source(path, retry)
-    try:
-        return source.size()
-    except RemoteReadError:
-        return None  # it counts when it is read
-    finally:
-        source.close()
+def _remote_sizes(paths: Sequence[str], retry: RetryOptions) -> list[int]:
+    """The sizes that can be had; after a failure to connect no more are asked for, since each could take a minute."""
+    sizes = []
+    for path in paths:
+        source = make_source(path, retry)
+        try:
+            sizes.append(source.size())
+        except RemoteReadError as error:  # it counts when the file is read
+            if error.reason in ("connection_lost", "timeout"):
+                break
+        finally:
+            source.close()
+    return sizes
 
 
 def _local_size(path: str) -> int:

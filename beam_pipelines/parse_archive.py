@@ -12,7 +12,7 @@ from beam_pipelines.archive_records import Record, Skipped, read_records
 from beam_pipelines.block import Block
 from beam_pipelines.capture import Capture, NotAPage, within_limits
 from beam_pipelines.capture_window import CaptureWindow
-from beam_pipelines.html_process import bounded_html_parser, is_small
+from beam_pipelines.html_process import bounded_html_parser, is_small, is_small_xml
 from beam_pipelines.http_response import HtmlPage, parse_html_page, read_http_response
 from beam_pipelines.link_resolver import TldMasks
 from beam_pipelines.page_blocks import PageBlocks
@@ -57,7 +57,7 @@ class ArchiveReport:
       failure: why the file as a whole is no archive, or "".
       counts: records_in = pages + records_<reason>..., links_in = links_out + links_<reason>...,
         bytes_skipped = the sum of bytes_skipped_<reason>. `links_unselected` stands outside `links_in`,
-        `limits_hit_<name>` outside all of them.
+        `limits_hit_<name>`, `bodies_damaged_<coding>` and `bodies_ill_formed_xml`, all of pages, outside all of them.
     """
 
     name: str
@@ -156,6 +156,10 @@ def _collect(
             counts["pages"] += 1
             if item.is_cut:
                 counts["limits_hit_body_cut"] += 1
+            for coding in item.damage:
+                counts[f"bodies_damaged_{coding}"] += 1
+            if item.is_ill_formed:
+                counts["bodies_ill_formed_xml"] += 1
             if blocks.is_full:
                 yield from blocks.take()
                 clock.restart()
@@ -177,9 +181,10 @@ def _parse_record(record: Record, options: ParseOptions, has_references: bool) -
     if record.record_type != "response":
         return NotAPage("other_type")
     page = read_http_response(record, options.limits)
-    if isinstance(page, NotAPage) or not is_small(page.document):
+    if isinstance(page, NotAPage):
         return page
-    return parse_html_page(page, options.selection)
+    is_cheap = is_small_xml(page.document, page.encoding) if page.is_xml else is_small(page.document)
+    return parse_html_page(page, options.selection) if is_cheap else page
 
 
 def _count_skipped(counts: Counter[str], reason: str, raw_bytes: int) -> None:

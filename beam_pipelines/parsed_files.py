@@ -21,7 +21,7 @@ _CUT_SHORT = ("truncated_gzip_member", "truncated_zstd_frame")
 
 def parsed_name(path: str) -> str:
     """The name, without suffix, under which what was parsed from `path` lies."""
-    return xxhash.xxh3_64_hexdigest(path.encode())
+    return xxhash.xxh3_64_hexdigest(path.encode("utf-8", "surrogateescape"))
 
 
 def parse_to_files(

@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from beam_pipelines.parsed_files import REPORT_SUFFIX, parsed_name
-from beam_pipelines.storage import join, list_files, read_json
+from beam_pipelines.storage import list_files, read_json
 
 _POLL_SECONDS = 0.5
 
@@ -32,7 +32,7 @@ class StageProgress:
         totals = {"files": 0, "bytes": 0, "links": 0}
 
         def poll(progress: Progress, task: TaskID) -> None:
-            for path in list_files(join(folder, f"*{REPORT_SUFFIX}")):
+            for path in list_files(folder, f"*{REPORT_SUFFIX}"):
                 name = path.rpartition("/")[2].removesuffix(REPORT_SUFFIX)
                 size = pending.pop(name, None)
                 if size is not None:
@@ -51,11 +51,11 @@ class StageProgress:
             yield
 
     @contextmanager
-    def counting(self, label: str, pattern: str, total: int | None, unit: str) -> Iterator[None]:
-        """A bar over files that match a pattern."""
+    def counting(self, label: str, files: tuple[str, str], total: int | None, unit: str) -> Iterator[None]:
+        """A bar over `files`: a folder, and a glob pattern in it."""
 
         def poll(progress: Progress, task: TaskID) -> None:
-            done = len(list_files(pattern))
+            done = len(list_files(*files))
             progress.update(task, completed=done, detail=f"{done}/{total or '?'} {unit}")
 
         with self._watching(label, total, poll):

@@ -68,11 +68,15 @@ def read_keyed_file(path: str) -> Iterator[Output]:
         yield from read_keyed(source)
 
 
-def list_files(pattern: str) -> list[str]:
-    """Returns the paths that match a glob pattern, sorted."""
-    if is_local(pattern):
-        return sorted(glob.glob(pattern))
-    return sorted(found.path for found in _file_systems().match([pattern])[0].metadata_list)
+def list_files(folder: str, pattern: str) -> list[str]:
+    """Returns the paths in `folder` that match a glob pattern, sorted.
+
+    Only `pattern` is a glob: the folder's name is taken literally, whatever characters it has.
+    """
+    if is_local(folder):
+        return sorted(os.path.join(folder, name) for name in glob.glob(pattern, root_dir=folder))
+    whole = join(glob.escape(folder), pattern)
+    return sorted(found.path for found in _file_systems().match([whole])[0].metadata_list)
 
 
 def exists(path: str) -> bool:
@@ -91,7 +95,7 @@ def remove_files(paths: list[str]) -> None:
 
 def folder_exists(path: str) -> bool:
     """Whether a folder is there; on an object store, whether anything is in it."""
-    return os.path.exists(path) if is_local(path) else bool(list_files(join(path, "*")))
+    return os.path.exists(path) if is_local(path) else bool(list_files(path, "*"))
 
 
 def make_folder(path: str) -> None:
@@ -112,7 +116,7 @@ def list_folder(folder: str) -> list[str]:
     """Returns the paths of the files and folders in a folder, sorted; on an object store, of the files at any depth."""
     if is_local(folder):
         return sorted(os.path.join(folder, name) for name in os.listdir(folder)) if os.path.isdir(folder) else []
-    return list_files(join(folder, "**"))
+    return list_files(folder, "**")
 
 
 def remove(path: str) -> None:
@@ -160,7 +164,7 @@ def publish_folder(source: str, destination: str, *, last: str) -> None:
     if is_local(destination):
         os.replace(source, destination)
         return
-    names = [path.rsplit("/", 1)[1] for path in list_files(join(source, "*"))]
+    names = [path.rsplit("/", 1)[1] for path in list_files(source, "*")]
     ordered = [name for name in names if name != last] + [last]
     for name in ordered:
         _file_systems().rename([join(source, name)], [join(destination, name)])

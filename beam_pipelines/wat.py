@@ -8,7 +8,8 @@ again without types, and whatever is not a link there is passed over. Depth is b
 
 Which extractor wrote a file, and when, says whether character references were replaced: Common Crawl's does so since
 August 2019 (ia-web-commons #14), the Internet Archive's (webarchive-commons) never. NUL stands in the JSON as it stood
-in the page, where the HTML Standard makes it U+FFFD (13.2.5.36 to 13.2.5.38).
+in the page, where the HTML Standard makes it U+FFFD (13.2.5.36 to 13.2.5.38). Bytes that are not UTF-8 are
+percent-encoded (`webgraph.url_text`).
 """
 
 import re
@@ -16,12 +17,14 @@ from typing import Any
 
 import msgspec
 
-from beam_pipelines.archive_records import Record, WarcHeaders
+from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.character_references import decode_attribute
 from beam_pipelines.json_depth import is_deeper
 from beam_pipelines.record_limits import MAX_JSON_DEPTH, RecordLimits
+from beam_pipelines.warc_headers import WarcHeaders
 from webgraph.link_selection import LinkSelection
+from webgraph.url_text import URL_SPACE, url_text
 
 REFERENCES_DECODED_SINCE = "2019-08"
 """WAT files of Common Crawl written earlier hold the character references of URLs as they stood in the page."""
@@ -29,6 +32,12 @@ REFERENCES_DECODED_SINCE = "2019-08"
 _NEVER_DECODES = re.compile(rb"^software:[ \t]*ia-web-commons", re.IGNORECASE | re.MULTILINE)
 """In `warcinfo`, as the Internet Archive's extractor writes it since July 2015; Common Crawl's writes Software-Info."""
 _WARCINFO_BYTES = 4096
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*+)\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
+)
+"""An escape that is half of a character. JSON's grammar has it, and a URL parser takes it for U+FFFD (Infra Standard,
+"convert to a scalar value string")."""
 _LIMITS = RecordLimits()
 _SMALL_JSON_BYTES = 1 << 20
 """JSON of this size may have any number of values."""
@@ -127,10 +136,7 @@ def parse_wat_record(
     if limits.max_json_depth < MAX_JSON_DEPTH and is_deeper(body, limits.max_json_depth):
         return NotAPage("json_too_deep", is_damage=True)
     try:
-        try:
-            wat = _decode_any(body)
-        except UnicodeDecodeError:
-            wat = _decode_any(body.decode("utf-8", "replace").encode())
+        wat = _decode_leniently(body)
     except msgspec.DecodeError:
         return NotAPage("broken_json", is_damage=True)
     except RecursionError:
@@ -146,7 +152,7 @@ def parse_wat_record(
         return NotAPage("status_not_200")
     if http.html is None:
         return NotAPage("not_html")
-    url = url.strip().removeprefix("<").removesuffix(">")
+    url = url.strip(URL_SPACE).removeprefix("<").removesuffix(">")
     capture = _capture(url or record.target_uri, http.html, selection)
     capture.joined = "".join(capture.hrefs)
     if ("&" in capture.joined or "&" in capture.base) and (
@@ -158,6 +164,17 @@ def parse_wat_record(
         capture.base, capture.hrefs = _without_nul(capture.base), list(map(_without_nul, capture.hrefs))
         capture.joined = _without_nul(capture.joined)
     return capture
+
+
+def _decode_leniently(body: bytes) -> _Wat:
+    """Decodes JSON that is not quite UTF-8 too, so that URLs which differ in such bytes stay different."""
+    try:
+        return _decode_any(body)
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        mended = _LONE_SURROGATE.sub(rb"\1\\ufffd", url_text(body).encode())
+        if mended == body:
+            raise
+    return _decode_any(mended)
 
 
 def _decode_any(body: bytes) -> _Wat:

@@ -88,6 +88,10 @@ def _encoded_response(body: bytes, encoding: bytes) -> bytes:
     return _pack(_response((body, 1), head=b"Content-Type: text/html\r\nContent-Encoding: %s\r\n" % encoding))
 
 
+def _many(part: bytes, times: int, encoding: bytes) -> Iterator[bytes]:
+    return _response((part, times), head=b"Content-Type: text/html\r\nContent-Encoding: %s\r\n" % encoding)
+
+
 def _nested_gzip(times: int) -> bytes:
     data = _pack(iter([_good("c.de")]))
     for _ in range(times):
@@ -124,6 +128,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "body: brotli bomb, 1 GiB": lambda: _encoded_response(_brotli_bomb(1 << 10), b"br"),
     "body: 30 million chunks of a byte": lambda: _store(
         _response((b"1\r\nx\r\n", 30_000_000), head=b"Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n")
+    ),
+    "body: 5 million empty gzip members": lambda: _store(_many(gzip.compress(b"", mtime=0), 5_000_000, b"gzip")),
+    "body: 10 million empty zstd frames": lambda: _store(_many(zstandard.compress(b""), 10_000_000, b"zstd")),
+    "body: 20 million chunks of wrong sizes": lambda: _store(
+        _response((b"5\r\nx\r\n", 20_000_000), head=b"Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n")
     ),
     "record of 1 GiB": lambda: _store(_response((os.urandom(_MIB), 1 << 10))),
     "JSON, 100 million levels deep": lambda: _store(_record(_JSON_HEADERS, [(b"[", 100_000_000)])),
@@ -261,7 +270,7 @@ def main() -> None:
             hit = {
                 key: value
                 for key, value in result.get("counts", {}).items()
-                if key.startswith(("records_", "links_", "limits_", "stretches_"))
+                if key.startswith(("records_", "links_", "limits_", "bodies_", "stretches_"))
                 and key not in ("records_in", "links_in")
             }
             cpu, own, child = (result.get(key, "-") for key in ("cpu_seconds", "peak_mib", "peak_mib_of_html_process"))

@@ -107,7 +107,7 @@ def weighed_build(paths: Sequence[str], output: Path, options: BuildOptions) -> 
     with (
         mock.patch.object(local_engine, "TaskPool", _ForkingPool),
         mock.patch.object(LocalEngine, "_remove", lambda *_: None),
-        mock.patch.object(BuildWork, "remove", lambda _: None),
+        mock.patch.object(BuildWork, "remove", lambda *_: None),
     ):
         report = build(list(paths), str(output), options=options)
     work = output / WORK_FOLDER

@@ -23,6 +23,8 @@ _MODULES = {
     "code",
     "runpy",
 }
+_ALLOWED = {"xml.parsers": "beam_pipelines/xhtml_links.py"}
+"""By module, the one file that may import it: Expat opens nothing, and that file bounds what it expands."""
 _CALLS = {"eval", "exec", "compile", "__import__"}
 _SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "create_subprocess_shell", "execl", "execv", "execvp"}
 
@@ -33,7 +35,10 @@ def _name(path: Path) -> str:
 
 @pytest.mark.parametrize("path", _FILES, ids=_name)
 def test_nothing_runs_what_it_reads(path: Path) -> None:
+    allowed = [f"imports {module}" for module, file in _ALLOWED.items() if file == _name(path)]
     for problem in problems(path.read_text()):
+        if problem.partition(": ")[2] in allowed:
+            continue
         pytest.fail(f"{_name(path)}:{problem}")
 
 

@@ -18,8 +18,11 @@ from typing import Self
 import ada_url
 from url import URL, URLError
 
-CANONICALIZER = "whatwg-url/1"
-"""Name and version of the rules of this module. It changes whenever some URL's canonical form changes."""
+CANONICALIZER = "whatwg-url/2"
+"""Name and version of the rules that make a URL's canonical form of what an archive holds. It changes whenever some
+form changes. 1: bytes of a page's URL that are not UTF-8 became U+FFFD. 2: they are percent-encoded (`url_text`),
+and the links of a document are decoded by the tables of the Encoding Standard and not by Python's codecs.
+"""
 
 _HTTP = ("http://", "https://")
 _DRIVE = re.compile(r"/[A-Za-z][:|](?:[/?#]|$)")

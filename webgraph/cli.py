@@ -102,16 +102,15 @@ def _add_missing(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, error: ImportError
 ) -> None:
     """Stands in for a command whose packages are not installed."""
+    from webgraph.missing_extra import missing_extra
+
     extra = "pipeline" if name in ("build", "crawl") else "all"
-    message = (
-        f"the command {name!r} needs the package {error.name or error}, which is not installed; "
-        f"run: pip install 'alx-webgraph[{extra}]'"
-    )
+    message = missing_extra(f"the command {name!r}", extra, error)
 
     def refuse(arguments: "argparse.Namespace") -> int:
         raise ValueError(message)
 
-    parser = subparsers.add_parser(name, help=f"(needs alx-webgraph[{extra}])", prefix_chars="\0", add_help=False)
+    parser = subparsers.add_parser(name, help=f"(needs the extra {extra!r})", prefix_chars="\0", add_help=False)
     parser.add_argument("rest", nargs="*")
     parser.set_defaults(func=refuse)
 

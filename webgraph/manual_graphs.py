@@ -14,7 +14,7 @@ import xxhash
 
 from webgraph import __version__
 from webgraph.canonical_url import CANONICALIZER
-from webgraph.graph_directory import GraphDirectory
+from webgraph.graph_directory import GraphDirectory, GraphDirectoryError
 from webgraph.manifest import FORMAT_VERSION, MANIFEST_FILE
 from webgraph.variants import VARIANTS, Variant, variant_folder
 
@@ -78,12 +78,21 @@ def graph_from_archives(
     cache.mkdir(parents=True, exist_ok=True)
     with file_lock(cache / f"{name}.lock"):
         folder = cache / name
-        if not all((folder / variant_folder(each) / MANIFEST_FILE).is_file() for each in VARIANTS.values()):
+        if not all(_is_whole(folder / variant_folder(each)) for each in VARIANTS.values()):
             build(list(archives), folder)
     graph = find_manual_graph(folder, variant)
     if graph is None:
         raise ManualGraphError(f"The pipeline made no graph {variant.name} in {folder}; remove that folder and retry.")
     return graph
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a graph of the cache has its manifest, and all files that this names with their sizes."""
+    try:
+        GraphDirectory.open(folder)
+    except GraphDirectoryError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import xxhash
 
+from webgraph.option_values import make_plain
+
 _SEPARATOR = b"\n"
 
 
@@ -29,6 +31,7 @@ class SplitOptions:
     ground_truth_fraction: float = 0.25
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if not 0 <= self.seed < 2**64:
             raise ValueError(f"seed must be in [0, 2**64), got {self.seed}.")
         if not 0 <= self.test_fraction < 1:

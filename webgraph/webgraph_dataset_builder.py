@@ -8,6 +8,7 @@ and version alone, so before any reuse this builder compares the digest of the g
 import contextlib
 import dataclasses
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from rich.console import Console
 
 from webgraph import stop_signals
 from webgraph.graph_directory import GraphDirectory
@@ -24,6 +24,7 @@ from webgraph.graph_layout import SPLITS
 from webgraph.manifest import Manifest
 from webgraph.manual_graphs import ManualGraphError, archives_digest, find_archives, find_manual_graph
 from webgraph.manual_graphs import graph_from_archives as cached_graph_from_archives
+from webgraph.prepared_dataset import prepared_problem
 from webgraph.variants import VARIANTS, Variant
 
 _NAME = "tfds build webgraph"
@@ -41,6 +42,10 @@ def _is_the_command() -> bool:
 
 class AnotherGraphError(ValueError):
     """The prepared dataset was made from another graph than the one that is asked for."""
+
+
+class IncompleteDatasetError(ValueError):
+    """The prepared dataset does not have all rows of the graph, or lacks files."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -91,6 +96,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
         Raises:
           AnotherGraphError: a dataset of this name and version exists, made from another graph.
+          IncompleteDatasetError: a dataset of this name and version exists, and is not whole.
           ManualGraphError: manual_dir holds neither the graph nor archives.
         """
         with _stoppable():
@@ -106,11 +112,21 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             self._beam_arguments = _beam_arguments(config)
         updates = config.download_mode == tfds.download.GenerateMode.UPDATE_DATASET_INFO
         if self.data_path.exists() and not updates and not config.download_mode.overwrite_dataset:
+            self._check_whole(config.max_examples_per_split)
             downloads = Path(download_dir or Path(self.data_dir_root) / "downloads").expanduser()
             manual = Path(config.manual_dir).expanduser() if config.manual_dir else downloads / "manual"
             if config.manual_dir or (manual.is_dir() and any(manual.iterdir())):
                 self._check_same_graph(manual, downloads)
         super().download_and_prepare(download_dir=download_dir, download_config=config, **kwargs)
+
+    def _check_whole(self, max_examples: int | None) -> None:
+        """Refuses a dataset that was cut short on purpose, or has lost files or a part of one."""
+        problem = prepared_problem(self.info, max_examples)
+        if problem:
+            raise IncompleteDatasetError(
+                f"{self.data_dir} cannot be reused: {problem}; prepare it again with --overwrite, or elsewhere with "
+                "another --data_dir."
+            )
 
     def _check_same_graph(self, manual: Path, downloads: Path) -> None:
         prepared = dict(self.info.metadata.items())
@@ -139,13 +155,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return graph, {"archives_digest": archives_digest(archives)}
 
     def _build_graphs(self, archives: list[Path], folder: Path) -> None:
-        """Runs the pipeline for the six variants; imported late, so that graph directories need no pipeline."""
-        from beam_pipelines.build_graph import build
-        from beam_pipelines.options import BuildOptions, OutputOptions
+        """Runs the pipeline for the six variants; imported late, so that graph directories need no pipeline.
 
-        options = BuildOptions(output=OutputOptions(overwrite=True))
-        paths, beam_args = [str(path) for path in archives], list(self._beam_arguments)
-        build(paths, str(folder), options=options, beam_args=beam_args, console=Console(stderr=True))
+        The worker processes of `tfds build --num-processes` are daemons, which may not have child processes of
+        `multiprocessing`: the build then runs in an interpreter of its own.
+        """
+        from beam_pipelines.manual_build import build_all_variants, build_in_interpreter
+
+        run = build_in_interpreter if multiprocessing.current_process().daemon else build_all_variants
+        run([str(path) for path in archives], str(folder), list(self._beam_arguments))
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         manual, downloads = Path(dl_manager.manual_dir), Path(dl_manager.download_dir)

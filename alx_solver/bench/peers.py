@@ -19,6 +19,7 @@ from alx_solver.bench.spark_peer import spark_epoch
 from alx_solver.bench.timing import timed
 from alx_solver.csr import CsrMatrix
 from alx_solver.options import Hyperparameters, Precision, SolverOptions
+from webgraph.option_values import make_plain
 
 Epoch = Callable[[], float]
 """Runs one epoch and returns its seconds."""
@@ -52,6 +53,7 @@ class PeerOptions:
     table_dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if self.repeats < 1:
             raise ValueError(f"repeats must be at least 1, got {self.repeats}.")
         if not self.linear_solvers:

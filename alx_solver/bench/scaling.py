@@ -20,6 +20,7 @@ from alx_solver.bench.machine import describe_machine, describe_matrix
 from alx_solver.csr import CsrMatrix
 from alx_solver.options import ExchangeOptions, Hyperparameters
 from alx_solver.planner import PlanOptions, plan_matrix
+from webgraph.option_values import make_plain
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class ScalingOptions:
     repeats: int = 5
 
     def __post_init__(self) -> None:
+        make_plain(self)
         if (
             not self.counts
             or self.counts[0] < 1

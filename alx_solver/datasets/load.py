@@ -4,15 +4,11 @@ import os
 from pathlib import Path
 
 from alx_solver.datasets.hold_out import hold_out_rows
-from alx_solver.datasets.link_dataset import DatasetError, LinkDataset
+from alx_solver.datasets.link_dataset import LinkDataset
 from alx_solver.datasets.matrix_files import read_adjacency, read_npz
+from alx_solver.datasets.no_dataset import DATASET_INFO
 from alx_solver.datasets.prepared_graph import read_graph_directory
 from webgraph.split import SplitOptions
-
-_KINDS = (
-    "a graph directory (has manifest.json), a prepared TFDS version folder (has dataset_info.json), "
-    "a SciPy .npz matrix, or an .adjacency.txt[.gz] list"
-)
 
 
 def load_dataset(path: str | os.PathLike[str], split: SplitOptions | None = None) -> LinkDataset:
@@ -32,12 +28,8 @@ def load_dataset(path: str | os.PathLike[str], split: SplitOptions | None = None
     if path.name.endswith((".adjacency.txt", ".adjacency.txt.gz")):
         name = path.name.removesuffix(".gz").removesuffix(".adjacency.txt")
         return hold_out_rows(read_adjacency(path), name=name, options=split)
-    if (path / "dataset_info.json").exists():
+    if (path / DATASET_INFO).exists():
         from alx_solver.datasets.tfds_dataset import read_tfds
 
         return read_tfds(path)
-    if path.is_dir() or not path.suffix:
-        # A name without a suffix may stand for a variant, whose folder is called otherwise: the reader knows.
-        return read_graph_directory(path)
-    what = "the name does not say what it is" if path.exists() else "no such file or directory"
-    raise DatasetError(f"{path}: {what}; give {_KINDS}.")
+    return read_graph_directory(path)

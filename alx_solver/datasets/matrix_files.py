@@ -5,7 +5,6 @@ the successors' ids of node i, separated by blanks, an empty line for none (the 
 Algorithmics, https://law.di.unimi.it/datasets.php). Self-links are kept as they stand; duplicates count once.
 """
 
-import dataclasses
 import gzip
 import os
 import zipfile
@@ -17,12 +16,14 @@ import scipy.sparse
 
 from alx_solver.csr import CsrMatrix
 from alx_solver.datasets.link_dataset import DatasetError
+from alx_solver.summed_entries import by_rows, check_type
 
 
 def read_npz(path: str | os.PathLike[str]) -> CsrMatrix:
     """Reads a matrix written by `scipy.sparse.save_npz`, of any sparse format. Nothing is unpickled.
 
-    Entries are confidences: finite and not negative; zeros are dropped. If all are one, no values are stored.
+    Entries are confidences: finite and not negative; zeros are dropped, duplicates are summed (those of booleans count
+    once). If all are one, no values are stored.
 
     Raises:
       DatasetError: not such a file, or an entry is negative or not finite.
@@ -36,13 +37,15 @@ def read_npz(path: str | os.PathLike[str]) -> CsrMatrix:
         raise DatasetError(
             f"{path}: not a SciPy sparse matrix ({error}); write it with scipy.sparse.save_npz."
         ) from error
-    matrix = scipy.sparse.csr_matrix(loaded)
-    _check_structure(matrix, path)
-    bad = np.flatnonzero(~np.isfinite(matrix.data) | (matrix.data < 0))
-    if len(bad):
-        raise DatasetError(f"{path}: entry {matrix.data[bad[0]]} is not a confidence; use finite values >= 0.")
-    weighted = CsrMatrix.from_scipy(matrix.astype(np.float32), binary=False)
-    return dataclasses.replace(weighted, values=None) if np.all(weighted.values == 1) else weighted
+    try:
+        check_type(loaded)
+        entries = by_rows(loaded)
+    except ValueError as error:
+        raise DatasetError(f"{path}: the matrix cannot be used ({error}); write it again.") from error
+    try:
+        return CsrMatrix.of_confidences(entries)
+    except ValueError as error:
+        raise DatasetError(f"{path}: {error}.") from error
 
 
 def read_adjacency(path: str | os.PathLike[str]) -> CsrMatrix:
@@ -64,15 +67,6 @@ def read_adjacency(path: str | os.PathLike[str]) -> CsrMatrix:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ones = np.ones(len(indices), dtype=np.int32)
     return CsrMatrix.from_scipy(scipy.sparse.csr_matrix((ones, indices, offsets), shape=(num_nodes, num_nodes)))
-
-
-def _check_structure(matrix: scipy.sparse.csr_matrix, path: str | os.PathLike[str]) -> None:
-    try:
-        matrix.check_format(full_check=True)
-    except ValueError as error:
-        raise DatasetError(f"{path}: the matrix is damaged ({error}); write it again.") from error
-    if matrix.dtype.kind not in "biuf":
-        raise DatasetError(f"{path}: entries are {matrix.dtype}; use numbers >= 0.")
 
 
 def _text_of(path: Path) -> bytes:

@@ -1,13 +1,16 @@
 """Reads a graph directory (Parquet splits and `manifest.json`) into a `LinkDataset`."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from alx_solver.csr import CsrMatrix
 from alx_solver.datasets.link_dataset import DatasetError, LinkDataset
-from webgraph.graph_directory import GraphDirectory, GraphDirectoryError
+from alx_solver.datasets.no_dataset import why_no_dataset
+from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_graph
+from webgraph.manifest import MANIFEST_FILE
 from webgraph.row_block import RowBlock
 
 
@@ -18,13 +21,25 @@ def read_graph_directory(path: str | os.PathLike[str]) -> LinkDataset:
       DatasetError: the directory is not a complete graph directory; the message says what is missing.
     """
     try:
-        graph = GraphDirectory.open(path)
+        graph = open_graph(path)
         train, test = graph.read_rows("train"), graph.read_rows("test")
         nodes = graph.read_nodes()
     except GraphDirectoryError as error:
         raise DatasetError(str(error)) from error
     urls = nodes.url.cast(pa.large_string()) if nodes.has_urls else None
     return dataset_from_blocks(graph.manifest.variant.name, train, test, num_nodes=graph.num_nodes, urls=urls)
+
+
+def open_graph(path: str | os.PathLike[str]) -> GraphDirectory:
+    """Opens a graph directory, by its path or by that of its variant.
+
+    Raises:
+      DatasetError: no graph is there; the message says what is.
+      GraphDirectoryError: it is damaged.
+    """
+    if not (find_graph(Path(path)) / MANIFEST_FILE).exists():
+        raise DatasetError(why_no_dataset(Path(path)))
+    return GraphDirectory.open(path)
 
 
 def dataset_from_blocks(

@@ -13,6 +13,8 @@ import numpy as np
 
 from alx_solver.datasets.link_dataset import DatasetError, LinkDataset
 from alx_solver.datasets.prepared_graph import dataset_from_blocks
+from webgraph.missing_extra import missing_extra
+from webgraph.prepared_dataset import prepared_problem
 from webgraph.row_block import RowBlock
 
 
@@ -27,21 +29,39 @@ def read_tfds(path: str | os.PathLike[str]) -> LinkDataset:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise DatasetError(f"{path}: reading TFDS needs `pip install alx-webgraph[tfds]` ({error}).") from error
-    builder = tfds.builder_from_directory(os.fspath(path))
+        raise DatasetError(missing_extra(f"{path}: reading a prepared dataset", "tfds", error)) from error
+    try:
+        builder = tfds.builder_from_directory(os.fspath(path))
+    except Exception as error:  # of JSON, of protocol buffers, or TFDS's own
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DatasetError(f"{path}: its dataset_info.json or features.json is damaged ({reason}).") from error
     missing = {"train", "test"} - set(builder.info.splits) | {"row_tag", "col_tag", "gt_tag"} - set(
         builder.info.features
     )
     if missing:
         raise DatasetError(f"{path}: lacks {', '.join(sorted(missing))}; prepare it with `tfds build webgraph`.")
-    blocks = {
-        split: block_from_examples(tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False)))
-        for split in ("train", "test")
-    }
+    problem = prepared_problem(builder.info)
+    if problem:
+        raise DatasetError(f"{path}: {problem}; prepare it again with `tfds build webgraph ... --overwrite`.")
+    blocks = {split: block_from_examples(_examples(builder, split, path)) for split in ("train", "test")}
     recorded = (builder.info.metadata or {}).get("num_nodes")
     num_nodes = _largest_id(blocks.values()) + 1 if recorded is None else int(recorded)
     name = "/".join(Path(path).resolve().parts[-3:-1])
     return dataset_from_blocks(name, blocks["train"], blocks["test"], num_nodes=num_nodes)
+
+
+def _examples(builder: Any, split: str, path: str | os.PathLike[str]) -> Iterable[dict[str, Any]]:
+    """The examples of a split, as NumPy. ArrayRecord files are read by index: TFDS has no `tf.data` for them."""
+    import tensorflow_datasets as tfds
+
+    if builder.info.file_format not in tfds.core.FileFormat.with_tf_data():
+        try:
+            return builder.as_data_source(split=split)
+        except ImportError as error:
+            raise DatasetError(
+                missing_extra(f"{path}: reading files of {builder.info.file_format.value}", "tfds", error)
+            ) from error
+    return tfds.as_numpy(builder.as_dataset(split=split, shuffle_files=False))
 
 
 def block_from_examples(examples: Iterable[dict[str, Any]]) -> RowBlock:

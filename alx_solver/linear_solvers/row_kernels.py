@@ -32,8 +32,15 @@ _PLATFORM_OF = {"native": "cpu", "pallas": "gpu"}
 _log = logging.getLogger(__name__)
 
 
-def has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
+def numba_fault() -> str | None:
+    """Why Numba cannot compile the native kernel here, as the rest of a sentence about Numba; None where it can."""
+    if importlib.util.find_spec("numba") is None:
+        return "is not installed"
+    try:
+        disabled = importlib.import_module("numba").config.DISABLE_JIT
+    except ImportError as error:  # of a NumPy that this Numba does not know, for instance
+        return f"cannot be imported ({' '.join(str(error).split())})"
+    return "is told by NUMBA_DISABLE_JIT not to compile" if disabled else None
 
 
 def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
@@ -51,8 +58,8 @@ def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
         return solver
     if name == "auto":
         name = next((kernel for kernel, where in _PLATFORM_OF.items() if where == platform), "xla")
-        if name == "native" and not has_numba():
-            _log.info("Numba is not installed: kernel 'xla' solves all rows, which takes about 1.5 times as long")
+        if name == "native" and (fault := numba_fault()):
+            _log.info("Numba %s: kernel 'xla' solves all rows, which takes about 1.5 times as long", fault)
             name = "xla"
     elif name == "pallas" and platform == "cpu":
         _log.warning("kernel 'pallas' on a CPU is interpreted: the same numbers, slowly; it is meant for tests")
@@ -62,8 +69,8 @@ def with_kernel(solver: LinearSolver, name: str, platform: str) -> LinearSolver:
             f"kernel {name!r} is written for a {_PLATFORM_OF[name]}, and these devices are {platform}: "
             "take 'auto' or 'xla'"
         )
-    elif name == "native" and not has_numba():
-        raise ValueError("kernel 'native' needs Numba, which is not installed: install it, or take 'auto' or 'xla'")
+    elif name == "native" and (fault := numba_fault()):
+        raise ValueError(f"kernel 'native' needs Numba, which {fault}: mend that, or take 'auto' or 'xla'")
     return dataclasses.replace(solver, kernel=name)
 
 

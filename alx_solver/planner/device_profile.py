@@ -12,6 +12,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from webgraph.option_values import make_plain
+
 _GIB = 2.0**30
 
 PLATFORMS = ("cpu", "gpu", "tpu")
@@ -51,6 +53,7 @@ class DeviceProfile:
     platform: str = "gpu"
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("memory_bandwidth", "flops", "link_bandwidth", "efficiency", "tile_bytes", "usable"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):

@@ -16,6 +16,7 @@ from alx_solver.linear_solvers import LinearSolver
 from alx_solver.linear_solvers.row_kernels import kernel_bytes, kernel_of, reads_padding
 from alx_solver.planner.load import HalfStepLoad
 from alx_solver.planner.reuse import uniform_footprints
+from webgraph.option_values import make_plain
 
 PADDING = 1.1
 """Entries of all tiles by those of the matrix: what `widths.py` reaches on graphs with rows of up to 1024 entries. A
@@ -50,6 +51,7 @@ class ProblemShape:
     remote_share: float | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("rows", "cols", "entries"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} of {self.name!r} must be at least 1, got {getattr(self, name)}")

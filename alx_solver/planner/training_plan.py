@@ -18,6 +18,7 @@ from alx_solver.planner.matrix_load import matrix_load
 from alx_solver.planner.memory import DeviceMemory, NumberFormat, device_memory
 from alx_solver.planner.shape_load import ProblemShape, shape_loads
 from alx_solver.side import TILE_NUMBERS, plan_side
+from webgraph.option_values import make_plain
 
 Loads = tuple[HalfStepLoad, HalfStepLoad]
 
@@ -50,6 +51,7 @@ class PlanOptions:
     costs: HalfStepCosts | None = None
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name in ("count", "dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -143,7 +143,8 @@ def test_tensorboard_files_are_written(data, tmp_path):
 def test_missing_tensorboard_is_said_in_words(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     assert train(data, tmp_path / "run", "--tensorboard", str(tmp_path)) == BAD_INPUT
-    assert "tensorboardX is missing" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "needs the package tensorboardX, which is not installed; run: pip install '.[tensorboard]'" in message
 
 
 @pytest.mark.parametrize(

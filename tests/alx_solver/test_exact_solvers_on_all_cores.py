@@ -25,4 +25,4 @@ def test_a_device_on_every_core_does_not_hang():
     cores = os.cpu_count() or 1
     environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={cores}"}
     program = PROGRAM.format(cores=cores)
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

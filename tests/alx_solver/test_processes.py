@@ -29,7 +29,7 @@ def run_processes(count: int, folder: Path) -> dict:
     ]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for command in commands]
     try:
-        outputs = [process.communicate(timeout=280)[0].decode() for process in running]
+        outputs = [process.communicate()[0].decode() for process in running]
     finally:
         for process in running:
             process.kill()
@@ -38,7 +38,6 @@ def run_processes(count: int, folder: Path) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_two_processes_train_what_one_does(tmp_path):
     write_planted(tmp_path)
     one, two = run_processes(1, tmp_path), run_processes(2, tmp_path)

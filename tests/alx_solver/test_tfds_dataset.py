@@ -1,6 +1,7 @@
 """A dataset prepared by TensorFlow Datasets reads back as the rows that were stored (oracle: those rows)."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ TRAIN = {0: [1, 2], 3: [0, 4], 4: [5]}
 TEST = {1: ([0, 5], [3]), 2: ([4], [1])}
 
 
-def store(folder, metadata):
+def store(folder, metadata, file_format="tfrecord"):
     tfds = pytest.importorskip("tensorflow_datasets")
     tensorflow = pytest.importorskip("tensorflow")
     ids = tfds.features.Sequence(np.int64)
@@ -35,15 +36,26 @@ def store(folder, metadata):
         data_dir=folder,
         features=features,
         split_datasets={"train": split(train), "test": split(TEST)},
+        file_format=file_format,
     )
     if metadata:
         tfds.core.MetadataDict(metadata).save_metadata(builder.data_dir)
     return builder.data_dir
 
 
-@pytest.mark.parametrize(("metadata", "num_nodes"), [({"num_nodes": 9}, 9), (None, 6)])
-def test_round_trip(tmp_path, metadata, num_nodes):
-    dataset = load_dataset(store(tmp_path, metadata))
+@pytest.mark.parametrize(
+    ("metadata", "num_nodes", "file_format"),
+    [
+        ({"num_nodes": 9}, 9, "tfrecord"),
+        (None, 6, "tfrecord"),
+        (None, 6, "array_record"),
+        ({"num_nodes": 9}, 9, "riegeli"),
+    ],
+)
+def test_round_trip(tmp_path, metadata, num_nodes, file_format):
+    if file_format == "riegeli":
+        pytest.importorskip("riegeli")
+    dataset = load_dataset(store(tmp_path, metadata, file_format))
     assert dataset.name == "links/tiny"
     assert dataset.train.shape == (num_nodes, num_nodes)
     expected = np.zeros((num_nodes, num_nodes))
@@ -58,5 +70,38 @@ def test_round_trip(tmp_path, metadata, num_nodes):
 
 def test_without_tfds_the_remedy_is_said(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(DatasetError, match=r"pip install alx-webgraph\[tfds\]"):
+    with pytest.raises(
+        DatasetError, match=r"needs the package tensorflow_datasets.*pip install '.\[tfds\]' in a checkout"
+    ):
         read_tfds(tmp_path)
+
+
+def test_without_the_package_of_its_files_the_remedy_is_said(tmp_path, monkeypatch):
+    folder = store(tmp_path, None, "array_record")
+
+    def missing(*arguments, **options):
+        raise ModuleNotFoundError("No module named 'array_record'", name="array_record")
+
+    monkeypatch.setattr("tensorflow_datasets.core.DatasetBuilder.as_data_source", missing)
+    with pytest.raises(DatasetError, match=r"reading files of array_record needs .*pip install '.\[tfds\]'"):
+        read_tfds(folder)
+
+
+def test_damaged_metadata_are_said_in_words(tmp_path):
+    (tmp_path / "dataset_info.json").write_text("{")
+    with pytest.raises(DatasetError, match="damaged"):
+        load_dataset(tmp_path)
+
+
+def test_a_dataset_cut_short_is_refused_with_its_numbers(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 228, "test_rows": 2})
+    with pytest.raises(DatasetError, match=r"train has 3 of the 228 rows .*--overwrite"):
+        load_dataset(folder)
+
+
+def test_a_dataset_without_a_shard_is_refused(tmp_path):
+    folder = store(tmp_path, {"num_nodes": 9, "train_rows": 3, "test_rows": 2})
+    assert load_dataset(folder).test_rows.tolist() == [1, 2]
+    next(Path(folder).glob("*-train.tfrecord*")).unlink()
+    with pytest.raises(DatasetError, match="is missing"):
+        load_dataset(folder)

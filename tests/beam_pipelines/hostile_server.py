@@ -4,6 +4,7 @@ Each path has a file and a script: what the server does to its first request, it
 It counts requests and connections.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import socket
@@ -13,11 +14,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 
 import xxhash
+
+PATIENCE = 600.0
+"""Seconds for `RetryOptions.timeout` where the server answers: a machine that is busy is no server that is silent."""
+IMPATIENCE = 0.3
+"""Seconds for `RetryOptions.timeout` where the server says nothing, or next to nothing, for ever."""
 
 SLOW_DOWN = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code><Message>Reduce.</Message></Error>'
 ACCESS_DENIED = SLOW_DOWN.replace(b"SlowDown", b"AccessDenied")
@@ -138,7 +143,7 @@ class HostileServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Nothing: clients hang up on purpose."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def hostile_server() -> Iterator[HostileServer]:
     """Runs a server in a thread."""
     with HostileServer() as server:
@@ -309,23 +314,20 @@ def drip(handler: Handler, data: bytes) -> None:
         handler.close_connection = True
 
 
-def silence(seconds: float) -> Behaviour:
-    """Says nothing for a while, and hangs up."""
-
-    def behave(handler: Handler, data: bytes) -> None:
-        time.sleep(seconds)
-        handler.close_connection = True
-
-    return behave
+def silence(handler: Handler, data: bytes) -> None:
+    """Says nothing, however long the client waits."""
+    with contextlib.suppress(OSError):
+        while handler.connection.recv(1 << 10):
+            pass
+    handler.close_connection = True
 
 
-def stall(size: int, seconds: float) -> Behaviour:
-    """Sends `size` bytes of what was asked for, and then nothing for a while."""
+def stall(size: int) -> Behaviour:
+    """Sends `size` bytes of what was asked for, and then nothing, however long the client waits."""
 
     def behave(handler: Handler, data: bytes) -> None:
         _serve(handler, data, stop=size)
-        time.sleep(seconds)
-        handler.close_connection = True
+        silence(handler, data)
 
     return behave
 

@@ -10,9 +10,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipelines import archive_records
-from beam_pipelines.archive_records import Record, Skipped, WarcHeaders, read_records
+from beam_pipelines.archive_records import Record, Skipped, read_records
 from beam_pipelines.record_limits import RecordLimits
+from beam_pipelines.warc_headers import WarcHeaders, parse_warc_headers
 from tests.beam_pipelines.archives import arc_file, http_response, members, page, page_record, warc_record
 
 _BODIES = [b"first", b"", b"WARC/1.0\r\nnot a record\r\n\r\n", b"\r\n\r\n", random.Random(0).randbytes(3000)]
@@ -143,11 +143,11 @@ def test_a_version_in_lower_case() -> None:
         assert not _reasons(found)
 
 
-def test_a_wrong_content_length_costs_one_record() -> None:
+def test_a_wrong_content_length_costs_no_record() -> None:
     wrong = _RECORDS[0].replace(b"Content-Length: 5", b"Content-Length: 2")
     found = _read(wrong + _RECORDS[4] + _RECORDS[0])
-    assert _bodies(found) == [b"fi", _BODIES[4], b"first"]
-    assert _reasons(found) == ["garbage"]
+    assert _bodies(found) == [b"first", _BODIES[4], b"first"]
+    assert _reasons(found) == ["wrong_content_length"]
 
 
 @pytest.mark.parametrize("value", [b"-1", b"x", b"", b"1e3", b"\xd9\xa3", b"9" * 30])
@@ -176,7 +176,7 @@ _LINES = st.tuples(_NAMES, st.sampled_from([": ", ":", " : "]), st.text("a1: \t\
 def test_a_header_that_is_looked_up_is_the_one_that_is_parsed(lines: list[tuple[str, str, str]], end: str) -> None:
     head = end.join(["WARC/1.0", *map("".join, lines), ""]).encode()
     headers = WarcHeaders(head)
-    assert {name: headers.get(name) for name in headers} == archive_records._parse_warc_headers(head)
+    assert {name: headers.get(name) for name in headers} == parse_warc_headers(head)
     assert headers.get("warc-date") is None
 
 
@@ -212,9 +212,9 @@ def test_a_record_that_is_too_large() -> None:
     ],
 )
 def test_hostile_files_cost_no_more_than_their_size(data: bytes) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     found = _read(data)
-    assert time.process_time() - started < 4
+    assert time.thread_time() - started < 4
     assert not _bodies(found)
     assert _size(found) <= len(data)
 

@@ -107,8 +107,8 @@ def test_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_folder_in_place_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "folder.warc.gz").mkdir()
-    assert _run(tmp_path, _good(tmp_path), str(tmp_path / "folder.warc.gz")) == 1
-    assert "folder.warc.gz (not_" in _words(capsys)[1]
+    assert _run(tmp_path, _good(tmp_path), str(tmp_path / "folder.warc.gz")) == 2
+    assert "folder.warc.gz is a folder, not an archive; to read the files in it, give" in _words(capsys)[1]
 
 
 def test_a_truncated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,9 +232,8 @@ def test_a_killed_run_leaves_nothing_that_looks_complete(tmp_path: Path) -> None
     # Many partitions make the run long enough to be killed in the middle of its second stage.
     process = subprocess.Popen([*command, "--num-partitions", "300"], cwd=Path(__file__).parents[2])
     try:
-        deadline = time.monotonic() + 120
         while not list(output.glob(".work/parsed/*.json")):
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.02)
     finally:
         os.kill(process.pid, signal.SIGKILL)

@@ -14,7 +14,7 @@ from beam_pipelines.block import encode_block
 from beam_pipelines.capture import Capture, NotAPage
 from beam_pipelines.capture_window import CaptureWindow
 from beam_pipelines.html_links import html_links
-from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.html_process import BoundedHtmlParser, Document
 from beam_pipelines.html_worker import HtmlLinks
 from beam_pipelines.http_response import HtmlPage
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions
@@ -116,11 +116,11 @@ class _Parser(BoundedHtmlParser):
         self.batches: list[list[int]] = []
 
     def links(
-        self, documents: Sequence[tuple[bytes, str]], selection: LinkSelection
+        self, documents: Sequence[Document], selection: LinkSelection
     ) -> Generator[HtmlLinks | NotAPage, None, None]:
-        self.batches += [[len(document) for document, _ in documents]] if documents else []
-        for document, encoding in documents:
-            yield html_links(document, encoding, selection)
+        self.batches += [[len(document.content) for document in documents]] if documents else []
+        for document in documents:
+            yield html_links(document.content, document.encoding, selection)
 
 
 @dataclasses.dataclass

@@ -1,6 +1,7 @@
 """`webgraph crawl` against a hostile server laid out as Common Crawl's: lists, samples, fetches, exit codes."""
 
 import argparse
+import dataclasses
 import gzip
 import json
 import multiprocessing
@@ -27,7 +28,7 @@ from tests.beam_pipelines.archives import members, page_record
 from tests.beam_pipelines.hostile_server import HostileServer
 from webgraph import stop_signals
 
-_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=0.5)
+_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=hostile.PATIENCE)
 _NAME = "CC-MAIN-2021-25"
 _PATHS = [f"crawl-data/{_NAME}/segments/{n % 3}.{n}/wat/CC-MAIN-2021061{n}-{n:05}.warc.wat.gz" for n in range(8)]
 _FILES = [members(page_record(f"http://a.de/{n}/{page}", ["/b"]) for page in range(200)) for n in range(8)]
@@ -49,7 +50,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostileServer]:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command with short waits."""
-    monkeypatch.setattr(crawl_cli, "InputOptions", lambda **given: InputOptions(**given, retry=_RETRY))
+    made = InputOptions(retry=_RETRY, listing=_RETRY)
+    monkeypatch.setattr(InputOptions, "with_retries", lambda retries, **given: dataclasses.replace(made, **given))
 
 
 def _crawl(server: HostileServer, *arguments: str) -> int:
@@ -186,15 +188,14 @@ def test_a_stopped_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: P
 
 def test_a_killed_fetch_goes_on_where_it_was(server: HostileServer, tmp_path: Path) -> None:
     data = b"".join(_FILES * 10)
-    url = server.add("/a.gz", data, hostile.stall(600_000, 60.0), hostile.whole)
+    url = server.add("/a.gz", data, hostile.stall(600_000), hostile.whole)
     part = tmp_path / "a.gz.part"
-    arguments = (url, str(tmp_path / "a.gz"), RetryOptions())
+    arguments = (url, str(tmp_path / "a.gz"), _RETRY)
     process = multiprocessing.get_context("fork").Process(target=fetch_file, args=arguments)
     process.start()
     try:
-        deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:
-            assert process.is_alive() and time.monotonic() < deadline
+            assert process.is_alive()
             time.sleep(0.02)
     finally:
         process.kill()
@@ -211,7 +212,7 @@ def test_a_fetch_from_a_server_that_sends_nothing_is_told_to_end(
     server: HostileServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     data = b"".join(_FILES * 10)
-    server.add(f"/{_PATHS[0]}", data, hostile.stall(600_000, 60.0), hostile.whole)
+    server.add(f"/{_PATHS[0]}", data, hostile.stall(600_000), hostile.whole)
     command = [sys.executable, "-m", "webgraph.cli", "crawl", _NAME, "--base", server.url, "--limit", "1"]
     command += ["--fetch", str(tmp_path)]
     part = tmp_path / f"{Path(_PATHS[0]).name}.part"
@@ -220,12 +221,11 @@ def test_a_fetch_from_a_server_that_sends_nothing_is_told_to_end(
         signal.signal(number, signal.SIG_DFL)
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare) as process:
-        deadline = time.monotonic() + 60
         while not part.exists() or part.stat().st_size < 500_000:
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(number)
-        out, errors = process.communicate(timeout=30)  # the server waits for 60 s
+        out, errors = process.communicate()
     assert process.returncode == 128 + number
     advice = "run the same command again to go on where it stopped"
     assert (out, errors.decode()) == (b"", f"webgraph crawl: stopped by {number.name}; {advice}.\n")

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beam_pipelines.html_links import html_encoding, html_links
+from tests.oracles.encoding_standard import labels
 from webgraph.link_selection import LinkSelection
 
 _DEFAULT = LinkSelection()
@@ -100,6 +101,14 @@ def test_any_bytes_are_a_document(document: bytes) -> None:
     assert all(isinstance(href, str) for href in hrefs)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "utf-16-le", "utf-7", "hex", "idna", "no-such"])
-def test_any_encoding_name_is_allowed(encoding: str) -> None:
-    assert isinstance(html_links(b"<a href=/a>\xff\xfe", encoding, _DEFAULT), tuple)
+@pytest.mark.parametrize("encoding", sorted(set(labels().values())))
+def test_every_encoding_of_the_standard_is_read(encoding: str) -> None:
+    document = b"<a href=/a>\xff\xfe"
+    is_ascii = encoding not in ("utf-16be", "utf-16le", "replacement")
+    assert html_links(document, encoding, _DEFAULT) == ("", ["/a"] if is_ascii else [], 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-7", "hex", "idna", "no-such"])
+def test_no_other_encoding_is_read(encoding: str) -> None:
+    with pytest.raises(ValueError, match="no encoding"):
+        html_links(b"<a href=/a>", encoding, _DEFAULT)

@@ -10,9 +10,10 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,15 +21,17 @@ import pytest
 from beam_pipelines import html_process
 from beam_pipelines.capture import NotAPage
 from beam_pipelines.html_links import html_links
-from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlParser, is_small
+from beam_pipelines.html_process import SMALL_BYTES, SMALL_TAGS, BoundedHtmlParser, Document, is_small, is_small_xml
 from beam_pipelines.html_worker import HtmlLinks, read_answer
 from beam_pipelines.record_limits import RecordLimits
 from tests.beam_pipelines.archives import many_attributes, open_formatting, page
+from tests.beam_pipelines.processes import is_running
 from webgraph.link_selection import LinkSelection
 
 _DEFAULT = LinkSelection()
-# What is costly reaches the limit of memory in a twentieth of the seconds: a slow machine tells it from what is slow.
-_LIMITS = RecordLimits(max_seconds=2, max_parser_bytes=5 << 24)
+# What is costly reaches the limit of memory in a tenth of the second, and what is slow would take a minute, both of
+# processor time: a slow or busy machine tells one from the other.
+_LIMITS = RecordLimits(max_seconds=1, max_parser_bytes=5 << 24)
 _PAGES = {
     "good": page(f"/{number}&amp;ä" for number in range(5000)),
     "other": b"<base href=/b/>" + page(f"/other/{number}" for number in range(3000)),
@@ -59,16 +62,22 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     return started
 
 
-def _documents(names: Sequence[str]) -> list[tuple[bytes, str]]:
-    return [(_PAGES[name], "utf-8") for name in names]
+def _documents(names: Sequence[str]) -> list[Document]:
+    return [Document(_PAGES[name], "utf-8") for name in names]
 
 
 def _in_process(names: Sequence[str]) -> list[HtmlLinks | NotAPage]:
     return [_FAILURES.get(name) or html_links(_PAGES[name], "utf-8", _DEFAULT) for name in names]
 
 
+def _in_own_process(count: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function counts in a process where nothing else opens or closes descriptors, or starts processes."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(count, *arguments).result()
+
+
 def _num_descriptors() -> int:
-    gc.collect()  # those of others that only wait for it are closed now, and not later
+    gc.collect()  # those that only wait for it are closed now, and not later
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -172,19 +181,25 @@ def test_modules_are_not_looked_for_in_the_working_folder(
     assert not Path("was-run").exists()
 
 
+def _descriptors_where_no_process_starts(executable: str, error: type[Exception]) -> tuple[int, int]:
+    """Their number before and after."""
+    with BoundedHtmlParser(_LIMITS) as parser:
+        assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+        parser._end()
+        before = _num_descriptors()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sys, "executable", executable)
+            with pytest.raises(error, match=executable):
+                list(parser.links(_documents(["good"]), _DEFAULT))
+        after = _num_descriptors()
+        assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+    return before, after
+
+
 @pytest.mark.parametrize(("executable", "error"), [("/bin/false", RuntimeError), ("/no/such/python", OSError)])
-def test_a_process_that_does_not_start_is_no_pages_fault(
-    parser: BoundedHtmlParser, monkeypatch: pytest.MonkeyPatch, executable: str, error: type[Exception]
-) -> None:
-    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
-    parser._end()
-    before = _num_descriptors()
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "executable", executable)
-        with pytest.raises(error, match=executable):
-            list(parser.links(_documents(["good"]), _DEFAULT))
-    assert _num_descriptors() == before
-    assert list(parser.links(_documents(["good"]), _DEFAULT)) == _in_process(["good"])
+def test_a_process_that_does_not_start_is_no_pages_fault(executable: str, error: type[Exception]) -> None:
+    before, after = _in_own_process(_descriptors_where_no_process_starts, executable, error)
+    assert before == after
 
 
 def _descriptors_and_children() -> list[tuple[int, int]]:
@@ -205,9 +220,7 @@ def _descriptors_and_children() -> list[tuple[int, int]]:
 
 
 def test_descriptors_and_processes_do_not_add_up() -> None:
-    """Counted in a process where nothing else opens or closes any."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        first, later, closed = pool.submit(_descriptors_and_children).result()
+    first, later, closed = _in_own_process(_descriptors_and_children)
     assert first == later
     assert (later[1], closed[1]) == (1, 0)  # none is left, nor waits to be reaped
     assert closed[0] < later[0]
@@ -217,12 +230,12 @@ def test_a_process_ends_with_the_one_that_asks(tmp_path: Path) -> None:
     """Whatever ends that one, and in the middle of a batch: it is not told."""
     program = """
 import sys
-from beam_pipelines.html_process import BoundedHtmlParser
+from beam_pipelines.html_process import BoundedHtmlParser, Document
 from beam_pipelines.record_limits import RecordLimits
 from webgraph.link_selection import LinkSelection
 parser = BoundedHtmlParser(RecordLimits())
 page = (b"<a href=/%s>" % (b"u" * 1000)) * 3000
-for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
+for _ in parser.links([Document(page, "utf-8")] * 4, LinkSelection()):
     print(parser._child.pid, flush=True)
     sys.stdin.read()
 """
@@ -233,9 +246,7 @@ for _ in parser.links([(page, "utf-8")] * 4, LinkSelection()):
             worker = int(asking.stdout.readline())
             asking.send_signal(number)
             assert asking.wait() == -number
-        deadline = time.monotonic() + 30
-        while Path(f"/proc/{worker}/cmdline").exists() and Path(f"/proc/{worker}/cmdline").read_bytes():
-            assert time.monotonic() < deadline
+        while is_running(worker):
             time.sleep(0.01)
 
 
@@ -254,9 +265,43 @@ def test_what_ends_a_group_is_left_to_the_one_that_asks(
 def test_encodings_and_the_selection_are_passed_on(parser: BoundedHtmlParser) -> None:
     document = "<a href=/ä rel=nofollow><img src=/ö>" * 3000
     selection = LinkSelection(all_paths=True, drop_nofollow=True)
-    encoded = [(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252", "utf-16-le")]
+    encoded = [Document(document.encode(encoding), encoding) for encoding in ("utf-8", "windows-1252")]
+    encoded.append(Document(document.encode("utf-16-le"), "utf-16le"))
     assert list(parser.links(encoded, selection)) == [("", ["/ö"] * 3000, 3000)] * 3
-    assert list(parser.links([(encoded[0][0], "no-such" * 100)], _DEFAULT)) == [("", ["/ä"] * 3000, 0)]
+
+
+def test_xhtml_is_parsed_as_xml_beside_html(parser: BoundedHtmlParser, starts: list[None]) -> None:
+    markup = b'<p xmlns="http://www.w3.org/1999/xhtml"><title/>' + b'<a href="/a"/><img src="/b"/>' * 3000
+    xml = [Document(markup + end, "utf-8", is_xml=True) for end in (b"</p>", b"", b"<base href='/b/'/></p>")]
+    documents = [*_documents(["good"]), *xml, Document(markup, "utf-8")]
+    good = _in_process(["good"])
+    expected = [("", ["/a"] * 3000, 0, False), ("", ["/a"] * 3000, 0, True), ("/b/", ["/a"] * 3000, 0, False)]
+    assert list(parser.links(documents, _DEFAULT)) == [*good, *expected, ("", [], 0)]
+    assert len(starts) == 1
+
+
+def test_xml_that_takes_too_long_ends_its_process(parser: BoundedHtmlParser) -> None:
+    entity = "<!ENTITY e '%s'>" % ("<b/>" * 2000)
+    padding = " " * (12 << 20)  # with which a hundredfold expansion takes longer than the limit
+    bomb = f"{padding}<!DOCTYPE p [{entity}<!ENTITY f '{'&e;' * 500}'>]><p>{'&f;' * 500}</p>"
+    answers = list(parser.links([Document(bomb.encode(), "utf-8", is_xml=True), *_documents(["good"])], _DEFAULT))
+    assert answers == [NotAPage("too_slow"), *_in_process(["good"])]
+
+
+@pytest.mark.parametrize(
+    ("document", "encoding", "is_small"),
+    [
+        (b"<p/>", "utf-8", True),
+        (b"<p/>", "iso-8859-1", True),
+        (b"<p/>", "utf-16le", False),
+        (b"<p/>", "iso-2022-jp", False),
+        (b"<p/>" * (SMALL_TAGS + 1), "utf-8", False),
+        (b"<!DOCTYPE p [<!ENTITY e 'e'>]><p/>", "utf-8", False),
+        (b"<!DOCTYPE p [<!ATTLIST p a CDATA 'e'>]><p/>", "utf-8", False),
+    ],
+)
+def test_what_is_small_xml(document: bytes, encoding: str, is_small: bool) -> None:
+    assert is_small_xml(document, encoding) == is_small
 
 
 def test_what_is_small() -> None:

@@ -68,7 +68,6 @@ def test_nothing_after_the_status_line() -> None:
     [
         ("text/html", _BODY, True),
         ("TEXT/HTML; Charset=UTF-8", _BODY, True),
-        ("application/xhtml+xml", _BODY, True),
         ("text/plain", _BODY, False),
         ("application/pdf", _BODY, False),
         (None, _BODY, True),

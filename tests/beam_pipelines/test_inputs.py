@@ -16,7 +16,7 @@ from tests.beam_pipelines import hostile_server as hostile
 from tests.beam_pipelines.archives import members, page_record
 from tests.beam_pipelines.hostile_server import HostileServer
 
-_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, timeout=1.0)
+_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, timeout=hostile.PATIENCE)
 _FILE = members(page_record(f"http://a.de/{number}", ["/b"]) for number in range(50))
 
 

@@ -93,8 +93,8 @@ _ARCHIVES: dict[str, tuple[bytes, list[str], str]] = {
     "warcio#131: one newline between records": (b"".join(record[:-2] for record in _PAGES), _URLS, ""),
     "warcreate#122: Content-Length too small": (
         _PAGES[0].replace(b"Content-Length: 1", b"Content-Length: ") + _PAGES[1] + _PAGES[2],
-        _URLS[1:],
-        "garbage",
+        _URLS,
+        "wrong_content_length",
     ),
     "bitextor PR#104: Content-Length too large": (
         _PAGES[0].replace(b"Content-Length: ", b"Content-Length: 1") + _PAGES[1] * 9 + b"X" * 3 + _PAGES[2],
@@ -363,5 +363,6 @@ def test_cc_webgraph_33_a_hyphen_sorts_after_a_dot() -> None:
 def test_a_wrong_length_is_said_with_the_bytes_it_cost() -> None:
     broken = _PAGES[0].replace(b"Content-Length: 1", b"Content-Length: ")
     found = list(read_records(io.BytesIO(broken + _PAGES[1])))
-    assert [type(item) for item in found] == [Record, Skipped, Record]
+    assert [type(item) for item in found] == [Skipped, Record, Record]
+    assert isinstance(found[1], Record) and found[1].raw_bytes == len(broken)
     assert sum(item.raw_bytes for item in found) == len(broken + _PAGES[1])

@@ -181,7 +181,7 @@ def test_a_build_stopped_while_names_are_given_goes_on(
             raise _StopError
         real(*arguments)
 
-    def remove(self: Any) -> None:
+    def remove(*_: object) -> None:
         raise _StopError
 
     with monkeypatch.context() as patch:

@@ -15,7 +15,7 @@ import zstandard
 from beam_pipelines import capture, cli
 from beam_pipelines.archive_records import read_records
 from beam_pipelines.archive_segments import read_segments
-from beam_pipelines.http_body import _unchunk, read_body
+from beam_pipelines.http_body import read_body
 from beam_pipelines.json_depth import is_deeper
 from beam_pipelines.parse_archive import ArchiveReport, ParseOptions, parse_archive
 from beam_pipelines.record_limits import ARCHIVE_RATIO_FREE_BYTES, RATIO_FREE_BYTES, RecordLimits
@@ -166,15 +166,16 @@ def test_a_body_is_cut_where_its_ratio_is_too_high() -> None:
     blank = bytes(RATIO_FREE_BYTES + 1)
     for max_ratio, length in ((250, RATIO_FREE_BYTES), (2000, len(blank))):
         limits = RecordLimits(max_body_bytes=1 << 28, max_ratio=max_ratio)
-        body, is_cut = read_body(gzip.compress(blank), transfer_encoding="", content_encoding="gzip", limits=limits)
-        assert (len(body), is_cut) == (length, length < len(blank))
+        body = read_body(gzip.compress(blank), transfer_encoding="", content_encoding="gzip", limits=limits)
+        assert (len(body.content), body.is_cut) == (length, length < len(blank))
 
 
 def test_a_body_of_chunks_of_one_byte_is_left_when_its_time_is_over() -> None:
     chunks = b"1\r\nx\r\n" * 500_000
-    assert len(_unchunk(chunks, len(chunks), 60)) == 500_000
-    assert len(_unchunk(chunks, 100, 60)) == 1 << 16
-    assert len(_unchunk(chunks, len(chunks), 0.01)) < 500_000
+    for max_seconds, length in ((60, 500_000), (1e-9, 2048)):
+        limits = RecordLimits(max_seconds=max_seconds)
+        body = read_body(chunks, transfer_encoding="chunked", content_encoding="", limits=limits)
+        assert (len(body.content), body.is_cut) == (length, length < 500_000)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.beam_pipelines.hostile_server import Behaviour, Handler, HostileServe
 from webgraph.manifest import MANIFEST_FILE
 from webgraph.synthetic_crawl import SyntheticCrawl, SyntheticCrawlOptions, write_synthetic_crawl
 
-_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=0.5)
+_RETRY = RetryOptions(max_retries=3, base_delay=0.001, max_delay=0.002, max_retry_after=0.05, timeout=hostile.PATIENCE)
 _NAME = "CC-MAIN-2021-25"
 _VARIANTS = ("all-3=*:3", "de-3=de:3")
 
@@ -111,9 +111,16 @@ def test_a_file_that_fails_puts_nothing_into_the_graph(
     assert server.max_connections == 1
 
 
-def _slowly(handler: Handler, data: bytes) -> None:
-    time.sleep(0.05)
-    hostile.whole(handler, data)
+def _once_all_are_used(connections: int) -> Behaviour:
+    """Answers once there are as many connections as may be, and a little later, so that one more would be seen."""
+
+    def behave(handler: Handler, data: bytes) -> None:
+        while handler.server.max_connections < connections:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        hostile.whole(handler, data)
+
+    return behave
 
 
 def _parse(url: str, folder: str, connections: int) -> str:
@@ -125,7 +132,7 @@ def _parse(url: str, folder: str, connections: int) -> str:
 def test_all_processes_together_keep_to_the_limit(
     server: HostileServer, crawl: SyntheticCrawl, tmp_path: Path, connections: int
 ) -> None:
-    urls = _serve(server, crawl, [(hostile.cut(1000), _slowly)] * 6)
+    urls = _serve(server, crawl, [(hostile.cut(1000), _once_all_are_used(connections))] * 6)
     with multiprocessing.get_context("fork").Pool(4) as processes:
         failures = processes.starmap(_parse, [(url, str(tmp_path), connections) for url in urls], chunksize=1)
     assert failures == [""] * 6
@@ -140,7 +147,8 @@ def test_the_published_recipe_is_a_preset(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "InputOptions", lambda **given: InputOptions(**given, retry=_RETRY))
+    made = InputOptions(retry=_RETRY, listing=_RETRY)
+    monkeypatch.setattr(InputOptions, "with_retries", lambda retries, **given: dataclasses.replace(made, **given))
     _serve(server, crawl, _PASSING)
     server.add("/moved", crawl.wat_paths[5].read_bytes())
     remote, local = str(tmp_path / "remote"), str(tmp_path / "local")

@@ -1,7 +1,9 @@
 """A file from a hostile server: byte for byte the file, or an error with a name; and how long is waited between."""
 
+import dataclasses
 import gzip
 import random
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +19,9 @@ from tests.beam_pipelines.archives import members, page_record
 from tests.beam_pipelines.hostile_server import Behaviour, HostileServer
 from webgraph import __version__
 
-RETRY = RetryOptions(max_retries=6, base_delay=0.001, max_delay=0.004, max_retry_after=0.3, timeout=0.4, seed=1)
+RETRY = RetryOptions(
+    max_retries=6, base_delay=0.001, max_delay=0.004, max_retry_after=0.3, timeout=hostile.PATIENCE, seed=1
+)
 _RANDOM = random.Random(7)
 FILE = members(page_record(f"http://a.de/{_RANDOM.random()}", [f"/{_RANDOM.random()}"]) for _ in range(250))
 OTHER = members([page_record("http://b.de/", ["/other"])]) + FILE[: len(FILE) - 500]
@@ -54,7 +58,6 @@ WHOLE: dict[str, tuple[Behaviour, ...]] = {
     "no ETag": (hostile.without_validator(15_000), hostile.without_validator()),
     "chunked": (hostile.chunked,),
     "named encoding": (hostile.named_encoded,),
-    "silence that ends": (hostile.silence(1.0), hostile.whole),
     "a redirect": (hostile.redirect("/moved"),),
     "every connection is short": tuple(hostile.cut(30_000) for _ in range(40)),
 }
@@ -93,7 +96,7 @@ FAILED: dict[str, tuple[str, tuple[Behaviour, ...]]] = {
     "replaced by an error page": ("changed", (hostile.cut(20_000), hostile.page(hostile.SLOW_DOWN))),
     "another range": ("bad_range", (hostile.cut(20_000), hostile.other_range)),
     "drip": ("timeout", (hostile.drip,)),
-    "silence": ("timeout", (hostile.silence(1.0),)),
+    "silence": ("timeout", (hostile.silence,)),
     "a loop": ("bad_redirect", (hostile.redirect("?again"),)),
     "redirect to a file": ("bad_redirect", (hostile.redirect("file:///etc/passwd"),)),
 }
@@ -102,11 +105,19 @@ FAILED: dict[str, tuple[str, tuple[Behaviour, ...]]] = {
 @pytest.mark.parametrize("name", FAILED)
 def test_a_file_that_cannot_be_had_fails_by_name(server: HostileServer, name: str) -> None:
     reason, script = FAILED[name]
-    retry = RetryOptions(max_retries=2, base_delay=0.001, max_delay=0.004, max_retry_after=0.01, timeout=0.3, seed=1)
+    timeout = hostile.IMPATIENCE if reason == "timeout" else hostile.PATIENCE
+    retry = dataclasses.replace(RETRY, max_retries=2, max_retry_after=0.01, timeout=timeout)
     url = server.add(f"/failed/{name.replace(' ', '-').replace(',', '')}.gz", FILE, *script)
     with pytest.raises(RemoteReadError, match=f"^{url}: ") as failed:
         _read(url, retry)
     assert failed.value.reason == reason
+
+
+def test_a_server_that_says_nothing_for_a_while_is_asked_again(server: HostileServer) -> None:
+    """Often, because here the good server as well is given little time to answer."""
+    url = server.add("/silent.gz", FILE, hostile.silence, hostile.silence, hostile.whole)
+    assert _read(url, dataclasses.replace(RETRY, max_retries=1000, timeout=hostile.IMPATIENCE)) == FILE
+    assert server.requests["/silent.gz"] >= 3
 
 
 def test_the_same_bytes_replace_a_file_without_a_validator_only_if_they_are_the_same(server: HostileServer) -> None:
@@ -136,7 +147,7 @@ def test_a_server_that_is_gone(server: HostileServer) -> None:
     with hostile.hostile_server() as gone:
         url = gone.add("/a.gz", FILE)
     with pytest.raises(RemoteReadError, match="after 2 retries") as failed:
-        _read(url, RetryOptions(max_retries=2, base_delay=0.001, max_delay=0.001, timeout=0.3))
+        _read(url, RetryOptions(max_retries=2, base_delay=0.001, max_delay=0.001, timeout=hostile.PATIENCE))
     assert failed.value.reason == "connection_lost"
 
 
@@ -156,11 +167,12 @@ def _delays(url: str, retry: RetryOptions) -> list[float]:
 
 @pytest.mark.parametrize("when", [lambda: "7", lambda: hostile.date_in(8)], ids=["seconds", "date"])
 def test_retry_after_is_respected_up_to_a_bound(server: HostileServer, when: Callable[[], str]) -> None:
+    started = time.monotonic()
     script = (hostile.slow_down(when()), hostile.slow_down("1000000"), hostile.slow_down(), hostile.whole)
     retry = RetryOptions(base_delay=0.5, max_delay=1.0, max_retry_after=60.0, seed=3)
     first, second, third = _delays(server.add("/after.gz", FILE, *script), retry)
     server.requests.clear()
-    assert 6 <= first <= 8.5
+    assert 6 - (time.monotonic() - started) <= first <= 8.5  # a date comes nearer while the machine is busy
     assert 60 <= second <= 60.5
     assert 0.5 <= third <= 1.5
 
@@ -187,7 +199,7 @@ def test_the_time_for_one_file_has_an_end(server: HostileServer) -> None:
 
 def test_progress_begins_a_new_row_of_retries(server: HostileServer) -> None:
     data = FILE * 8
-    retry = RetryOptions(max_retries=1, base_delay=0.0, max_delay=0.0, timeout=2.0)
+    retry = RetryOptions(max_retries=1, base_delay=0.0, max_delay=0.0, timeout=hostile.PATIENCE)
     url = server.add("/long.gz", data, *[hostile.cut(70_000)] * (len(data) // 70_000 + 1))
     assert _read(url, retry) == data
 

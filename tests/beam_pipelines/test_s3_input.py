@@ -14,7 +14,7 @@ from beam_pipelines.open_archive import archive_sizes, open_archive
 from beam_pipelines.remote_reader import RemoteReadError
 from tests.beam_pipelines.archives import members, page_record
 
-_RETRY = RetryOptions(max_retries=1, base_delay=0.001, max_delay=0.002, timeout=5.0)
+_RETRY = RetryOptions(max_retries=1, base_delay=0.001, max_delay=0.002, timeout=600.0)
 _FILE = members(page_record(f"http://a.de/{number}", ["/b"]) for number in range(500))
 _OTHER = _FILE[:-100]
 

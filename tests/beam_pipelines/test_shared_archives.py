@@ -110,9 +110,9 @@ def test_malformed_files_neither_raise_nor_hang() -> None:
     assert len(paths) == _NUM_MALFORMED
     outcomes = Counter()
     for path in paths:
-        started = time.process_time()
+        started = time.thread_time()
         report = _report(path)
-        assert time.process_time() - started < 2, path.name
+        assert time.thread_time() - started < 2, path.name
         counts = Counter(report.counts)
         assert report.bytes == path.stat().st_size
         assert counts["bytes_skipped"] <= report.bytes, path.name
@@ -130,12 +130,12 @@ def test_malformed_files_neither_raise_nor_hang() -> None:
         ("warcio-example-trunc.warc", 4, 1, []),
         ("warcio-example-space-in-target-uri.warc.gz", 2, 0, []),
         ("warcio-example-wget-bad-target-uri.warc.gz", 6, 1, []),
-        ("warcio-example-space-in-url.arc", 2, 1, ["truncated_record"]),
+        ("warcio-example-space-in-url.arc", 2, 1, ["wrong_content_length"]),
         ("warcio-bad.arc", 1, 0, ["garbage"]),
-        ("jwat-test-arc-1.0-dashed-fields.arc", 2, 1, ["garbage"]),
+        ("jwat-test-arc-1.0-dashed-fields.arc", 2, 1, ["wrong_content_length"]),
         ("jwat-valid-warcfile-upper-lower-case.warc", 5, 0, []),
         ("clipped.warc.gz", 1, 1, ["truncated_gzip_member"]),
-        ("wat-truncated-json.warc.wat.gz", 1, 0, ["broken_json", "garbage"]),
+        ("wat-truncated-json.warc.wat.gz", 1, 1, ["wrong_content_length"]),
         ("jwat-invalid-warcfile-lonely-monkeys.warc", 0, 0, ["garbage"]),
     ],
 )

@@ -215,9 +215,46 @@ def test_json_that_is_too_deep(start: bytes) -> None:
     assert _parse(start * 2000) == NotAPage("json_too_deep", is_damage=True)
 
 
-def test_bytes_that_are_no_utf_8_are_replaced() -> None:
+def test_bytes_that_are_not_utf_8_are_percent_encoded() -> None:
     found = _parse(_VALID.replace(b'"/a"', b'"/\xff"'))
-    assert found == Capture("http://a.de/", "", ["/\ufffd"], 0)
+    assert found == Capture("http://a.de/", "", ["/%FF"], 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (b"\xe9", "%E9"),
+        (b"\xc3\xa9\xe9", "\u00e9%E9"),
+        (b"\xe2\x82", "%E2%82"),
+        (b"\xed\xa0\x80", "%ED%A0%80"),
+        (b"\\ud800", "\ufffd"),
+        (b"\\udce9", "\ufffd"),
+        (b"\\ud800\xe9", "\ufffd%E9"),
+        (b"\\ud83d\\ude00", "\U0001f600"),
+        (b"\\ude00\\ud83d", "\ufffd\ufffd"),
+        (b"\\ud83d\\ud83d\\ude00", "\ufffd\U0001f600"),
+        (b"\\\\ud800", "\\ud800"),
+        (b"\\\\\\ud800", "\\\ufffd"),
+    ],
+)
+def test_urls_of_a_record_that_is_not_quite_utf_8(written: bytes, text: str) -> None:
+    """Raw bytes are percent-encoded; halves of a character become U+FFFD, as in a URL parser."""
+    value = json.dumps(wat_value("http://a.de/@", links_at("A@/href", "/@"))).encode()
+    found = _parse(value.replace(b"@", written).replace(b"A" + written + b"/href", b"A@/href"))
+    assert found == Capture(f"http://a.de/{text}", "", [f"/{text}"], 0)
+
+
+def test_a_page_url_in_the_header_of_an_arc_record() -> None:
+    value = wat_value("", links_at("A@/href", "/a"))
+    value["Envelope"]["ARC-Header-Metadata"] = {"Target-URI": "http://a.de/@"}
+    del value["Envelope"]["WARC-Header-Metadata"]
+    found = _parse(json.dumps(value).encode().replace(b"de/@", b"de/\xe9"))
+    assert isinstance(found, Capture) and found.url == "http://a.de/%E9"
+
+
+def test_a_page_url_keeps_white_space_that_is_not_ascii() -> None:
+    found = _parse(json.dumps(wat_value(" http://a.de/\u3000\r\n", [])).encode())
+    assert isinstance(found, Capture) and found.url == "http://a.de/\u3000"
 
 
 @pytest.mark.parametrize("length", range(0, len(_VALID), 5))

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import brotli
 import zstandard
 
 from tests.beam_pipelines.archives import (
@@ -52,14 +53,27 @@ def _responses() -> list[bytes]:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=%s\r\n%s\r\n"
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     base = b'<base href="/b/"><a rel="nofollow ugc" href=x><area href><img src=y><form action=z><q cite=w><noscript><a>'
+    xhtml = (
+        b'<!DOCTYPE p [<!ENTITY e "x">]><p xmlns="http://www.w3.org/1999/xhtml"><base href="/b/"/><a href="&e;"/></p>'
+    )
     return [
         http_response(body),
         head % (b"utf-8", b"Content-Encoding: gzip\r\n") + gzip.compress(body, mtime=0),
         head % (b"latin-1", b"Content-Encoding: deflate\r\n") + zlib.compress(body),
         head % (b"utf-16", b"Transfer-Encoding: chunked\r\n") + chunked,
+        head % (b"utf-8", b"Content-Encoding: gzip\r\n")
+        + gzip.compress(body, mtime=0)[:-4]
+        + gzip.compress(b"", mtime=0),
+        head % (b"utf-8", b"Content-Encoding: br\r\n") + brotli.compress(body),
+        head % (b"utf-8", b"Content-Encoding: zstd\r\n") + 2 * zstandard.compress(body),
+        head % (b'"a,b"', b"Transfer-Encoding: gzip, chunked\r\n")
+        + b"5\r\n\x1f\x8b\x08\0\0\r\n9\r\n"
+        + gzip.compress(body)[5:],
         b"windows-1252\n" + base,
         b"\n\xef\xbb\xbf" + base,
         b"\n<meta charset=shift_jis>" + base,
+        b"\n" + xhtml,
+        head.replace(b"text/html", b"application/xhtml+xml") % (b"utf-8", b"") + xhtml,
     ]
 
 

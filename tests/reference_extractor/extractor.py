@@ -15,7 +15,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _JARS = _ROOT / ".extractor" / "jars"
 _PINNED = Path(__file__).with_name("jars.sha256")
 _MAIN = "org.archive.extract.ResourceExtractor"
-_SECONDS = 120
 _JAVA_FLAGS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 """For runs of seconds: half of the processor time."""
 
@@ -44,7 +43,7 @@ def extract_wat(archive: Path, wat: Path) -> str:
     class_path = os.pathsep.join(map(str, _class_path()))
     command = ["java", *_JAVA_FLAGS, "-cp", class_path, _MAIN, "-wat", str(archive)]
     with wat.open("wb") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, timeout=_SECONDS, check=True)
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=True)
     return done.stderr.decode("utf-8", "replace")
 
 

@@ -20,7 +20,7 @@ from tests.webgraph.graph_files import made_graph, write_graph  # noqa: E402
 from webgraph.manifest import Manifest, VariantRecord  # noqa: E402
 from webgraph.manual_graphs import ManualGraphError  # noqa: E402
 from webgraph.variants import VARIANTS, variant_folder  # noqa: E402
-from webgraph.webgraph_dataset_builder import AnotherGraphError, Builder  # noqa: E402
+from webgraph.webgraph_dataset_builder import AnotherGraphError, Builder, IncompleteDatasetError  # noqa: E402
 
 _ROOT = Path(__file__).parents[2]
 
@@ -178,7 +178,7 @@ def test_command_line(tmp_path: Path, arguments: list[str]) -> None:
     command += ["--manual_dir", str(tmp_path / "manual"), "--data_dir", str(tmp_path / "data")]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)} if installed else dict(os.environ)
     folder = tmp_path if installed else _ROOT
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     prepared = {path.parts[-3] for path in (tmp_path / "data").glob("webgraph/*/1.0.0/dataset_info.json")}
     assert prepared == ({"in-dense"} if installed else set(VARIANTS))
@@ -193,3 +193,67 @@ def test_no_runner_of_beam_downloads_another() -> None:
     flags = ["--runner=DataflowRunner", "--project=p"]
     options = _with_local_runner(tfds.download.DownloadConfig(beam_options=PipelineOptions(flags)))
     assert options.get_all_options()["runner"] == "DataflowRunner"
+
+
+def test_a_dataset_cut_short_on_purpose_is_not_reused_as_the_whole(tmp_path: Path) -> None:
+    write_one(tmp_path / "manual", "in-dense")
+    rows = len(_expected(_graph(), "train"))
+    for _ in range(2):  # the same command again is served
+        _prepare(tmp_path / "data", tmp_path / "manual", max_examples_per_split=5)
+    for manual in (tmp_path / "manual", None):
+        with pytest.raises(IncompleteDatasetError, match=rf"train has 5 of the {rows} rows .*--overwrite"):
+            _prepare(tmp_path / "data", manual)
+    with pytest.raises(IncompleteDatasetError, match="train has 5"):
+        _prepare(tmp_path / "data", tmp_path / "manual", max_examples_per_split=6)
+    mode = tfds.download.GenerateMode.REUSE_CACHE_IF_EXISTS
+    replaced = _prepare(tmp_path / "data", tmp_path / "manual", download_mode=mode)
+    assert _examples(replaced, "train") == _expected(_graph(), "train")
+    assert _examples(_prepare(tmp_path / "data", None, max_examples_per_split=5), "test") == _graph().test
+
+
+@pytest.mark.parametrize(
+    ("file_format", "damage", "message"),
+    [
+        ("tfrecord", "cut", "bytes, not"),
+        ("tfrecord", "gone", "is missing"),
+        ("array_record", "gone", "is missing"),  # its sizes do not follow from the metadata
+    ],
+)
+def test_a_dataset_that_lacks_bytes_is_not_reused(tmp_path: Path, damage: str, message: str, file_format: str) -> None:
+    write_one(tmp_path / "manual", "in-dense")
+    builder = Builder(config="in-dense", data_dir=tmp_path / "data", file_format=file_format)
+    settings = tfds.download.DownloadConfig(manual_dir=tmp_path / "manual")
+    builder.download_and_prepare(download_config=settings)
+    builder.download_and_prepare(download_config=settings)
+    shard = Path(builder.info.splits["train"].filepaths[0])
+    if damage == "gone":
+        shard.unlink()
+    else:
+        shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(IncompleteDatasetError, match=message):
+        builder.download_and_prepare(download_config=settings)
+
+
+@pytest.mark.slow
+def test_several_processes_build_archives_once(tmp_path: Path) -> None:
+    from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
+
+    write_synthetic_crawl(tmp_path / "crawl", SyntheticCrawlOptions(num_pages=150, seed=3, num_files=1))
+    command = [sys.executable, "-m", "tensorflow_datasets.scripts.cli.main", "build", "webgraph"]
+    command += ["--imports", "webgraph.webgraph_dataset_builder", "--num-processes", "3"]
+    command += ["--manual_dir", str(tmp_path / "crawl" / "wat"), "--data_dir", str(tmp_path / "data")]
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    prepared = {path.parts[-3] for path in (tmp_path / "data").glob("webgraph/*/1.0.0/dataset_info.json")}
+    assert prepared == set(VARIANTS)
+    assert len(list((tmp_path / "data" / "downloads").glob("webgraph-*/web_graph_*/manifest.json"))) == 6
+    assert not list((tmp_path / "data" / "downloads").glob("webgraph-*/.work"))
+
+
+def test_a_build_in_its_own_interpreter_says_why_it_failed(tmp_path: Path) -> None:
+    manual_build = pytest.importorskip("beam_pipelines.manual_build")
+    with pytest.raises(RuntimeError, match="not_found"):
+        manual_build.build_in_interpreter([str(tmp_path / "none.warc")], str(tmp_path / "out"), [])

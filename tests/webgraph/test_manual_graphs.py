@@ -66,19 +66,20 @@ def test_interrupted_build_is_repeated_and_a_silent_one_is_named(tmp_path: Path)
     assert calls[0] == calls[1]
 
 
-def _hold_lock(path: Path, seconds: float, started: Any) -> None:
+def _hold_lock(path: Path, started: Any, done: Path) -> None:
     with file_lock(path):
         started.set()
-        time.sleep(seconds)
+        time.sleep(0.5)  # long enough for a lock that does not wait to be had before
+        done.touch()
 
 
 def test_lock_waits_for_another_process(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    started = context.Event()
-    process = context.Process(target=_hold_lock, args=(tmp_path / "lock", 1.0, started))
+    started, done = context.Event(), tmp_path / "done"
+    process = context.Process(target=_hold_lock, args=(tmp_path / "lock", started, done))
     process.start()
-    assert started.wait(60)
-    start = time.monotonic()
+    assert started.wait()
     with file_lock(tmp_path / "lock"):
-        assert time.monotonic() - start > 0.1
+        assert done.exists()
     process.join()
+    assert process.exitcode == 0

@@ -13,7 +13,7 @@ import pytest
 
 from webgraph import cli, stop_signals
 
-_SECONDS = 60
+_SECONDS = 600
 """Bound of waiting, for a busy machine; the strict one is measured by `benchmarks/signal_moments.py`."""
 _START = """
 import os, signal, sys, time

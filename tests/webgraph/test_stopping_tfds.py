@@ -13,7 +13,7 @@ from webgraph import stop_signals
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SECONDS = 240
+_SECONDS = 600
 _MOMENTS = {
     "the pipeline runs": "downloads/webgraph-*/.work/parsed/*",
     "TFDS writes": "data/webgraph/sparse/*incomplete*",

@@ -4,6 +4,7 @@ from beam_pipelines.archive_records import Record
 from beam_pipelines.capture import Capture
 from beam_pipelines.html_links import html_encoding, html_links
 from beam_pipelines.http_response import parse_http_response
+from beam_pipelines.xhtml_links import xhtml_links, xml_encoding
 from webgraph.link_selection import LinkSelection
 
 _SELECTIONS = (LinkSelection(), LinkSelection(all_paths=True, drop_nofollow=True))
@@ -16,6 +17,7 @@ def run(data: bytes) -> None:
         found = parse_http_response(Record(_HEADERS, data, len(data)), selection)
         assert isinstance(found, Capture) or found.reason
     charset, _, document = data.partition(b"\n")
+    _run_xml(document, charset.decode("ascii", "replace"))
     encoding = html_encoding(document, charset.decode("ascii", "replace"))
     counts = []
     for selection in _SELECTIONS:
@@ -26,3 +28,10 @@ def run(data: bytes) -> None:
         assert isinstance(base, str) and all(isinstance(href, str) for href in hrefs)
         counts.append(len(hrefs) + unselected)
     assert counts[0] <= counts[1], counts
+
+
+def _run_xml(document: bytes, charset: str) -> None:
+    encoding = xml_encoding(document, charset)
+    few, all_links = (xhtml_links(document, encoding, selection) for selection in _SELECTIONS)
+    assert few.base == all_links.base and few.is_ill_formed == all_links.is_ill_formed
+    assert len(few.hrefs) <= len(all_links.hrefs) + all_links.unselected
