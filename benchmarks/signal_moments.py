@@ -179,7 +179,9 @@ class Runner:
         kind = "stopped"
         if found["code"] == 0:
             kind = "done before" if not found["was_running"] or "stopped by" not in said else "stopped"
-        elif found["code"] == -trial.number and found["sent_after_seconds"] < _BEGUN_SECONDS:
+        elif found["sent_after_seconds"] < _BEGUN_SECONDS and (
+            found["code"] == -trial.number or (found["code"] == 1 and "KeyboardInterrupt" in said)  # amid `site`
+        ):
             kind = "before Python had begun"
         if kind == "stopped":
             problems += what_is_wrong(trial, command.name, found["code"], said)
