@@ -16,6 +16,7 @@ from rich.console import Console
 
 from beam_pipelines.build_graph import build
 from beam_pipelines.options import BuildOptions, OutputOptions
+from webgraph.stop_signals import end_as_child, held
 
 _FAILED = 1
 _STDIN = 0
@@ -36,12 +37,14 @@ def build_in_interpreter(archives: Sequence[str], folder: str, beam_args: Sequen
     """
     asked = json.dumps({"archives": list(archives), "folder": folder, "beam_args": list(beam_args)})
     paths = os.pathsep.join(path for path in sys.path if path)
-    with subprocess.Popen(
-        [sys.executable, "-m", "beam_pipelines.manual_build"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths},
-    ) as process:
+    with held():  # a signal to the group waits until that process can end without words
+        started = subprocess.Popen(
+            [sys.executable, "-m", "beam_pipelines.manual_build"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+    with started as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(asked.encode() + b"\n")
         process.stdin.flush()  # and left open: its end is this process's end
@@ -53,7 +56,8 @@ def build_in_interpreter(archives: Sequence[str], folder: str, beam_args: Sequen
 
 
 def main() -> int:
-    """Builds what standard input says; the reason of a failure goes to standard output."""
+    """Builds what standard input says; the reason of a failure goes to standard output. Signals end it in silence."""
+    end_as_child()
     asked = json.loads(_first_line())
     threading.Thread(target=_end_with_the_pipe, daemon=True).start()
     try:

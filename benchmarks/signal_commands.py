@@ -11,7 +11,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse
 
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
+from webgraph.tfrecord import read_records
 
 CRAWL = "CC-MAIN-2021-25"
 _EPOCHS = "3"
@@ -52,11 +53,11 @@ def any_of(*patterns: str) -> Callable[[Path], bool]:
     return lambda folder: any(next(folder.glob(pattern), None) is not None for pattern in patterns)
 
 
-def digest_of_files(folder: Path, ignored: Sequence[str] = ()) -> str:
+def digest_of_files(folder: Path) -> str:
     """Of names and bytes of all files under a folder."""
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not any(part in ignored for part in path.parts):
+        if path.is_file():
             total.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
@@ -169,7 +170,7 @@ def tfds_command(crawl: Path) -> Stoppable:
             "our write": any_of("downloads/webgraph-*/.work/graphs/*"),
             "TFDS writing": any_of("out/webgraph/sparse/*incomplete*"),
         },
-        digest=lambda folder: digest_of_files(folder / "out" / "webgraph", ignored=("dataset_info.json",)),
+        digest=lambda folder: digest_of_files(folder / "downloads") + _examples(folder / "out"),
         unfinished=lambda folder: [
             str(path) for path in (folder / "out").glob("webgraph/*/1.0.0") if not (path / "dataset_info.json").exists()
         ],
@@ -202,6 +203,16 @@ def _lines(path: Path) -> list[str]:
 def _manifests(checkpoints: Path) -> str:
     """Those of checkpoints, in which the digests of the tables stand; Orbax's files have times in them."""
     return "".join(path.read_text() for path in sorted(checkpoints.glob("*/manifest.json")))
+
+
+def _examples(prepared: Path) -> str:
+    """Digest of a prepared dataset's rows: TFDS gives the three features of an example in an order that varies."""
+    total = hashlib.sha256()
+    for path in sorted(prepared.rglob("*.tfrecord-*")):
+        rows = read_records(path)
+        for column in (rows.row_tag, rows.col_offsets, rows.col_tag, rows.gt_offsets, rows.gt_tag):
+            total.update(column.tobytes())
+    return total.hexdigest()
 
 
 def _without_seconds(folder: Path) -> str:

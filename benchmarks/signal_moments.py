@@ -1,6 +1,6 @@
 """Stops the commands by signals at many moments, and looks at what is said and left.
 
-    python -m benchmarks.signal_moments --scratch DIR --output benchmarks/results/signal_moments.json [--scale 1]
+    python -m benchmarks.signal_moments --scratch DIR --output benchmarks/results/signals.json [--scale 1]
 
 Each trial starts a command in a session of its own, waits for a moment (an instant drawn at random from the length of
 an undisturbed run, or a named one: see `signal_commands`), and sends SIGTERM, SIGINT, SIGHUP or SIGQUIT to the parent,
@@ -179,7 +179,9 @@ class Runner:
         kind = "stopped"
         if found["code"] == 0:
             kind = "done before" if not found["was_running"] or "stopped by" not in said else "stopped"
-        elif found["code"] == -trial.number and not said and found["sent_after_seconds"] < _BEGUN_SECONDS:
+        elif found["sent_after_seconds"] < _BEGUN_SECONDS and (
+            found["code"] == -trial.number or (found["code"] == 1 and "KeyboardInterrupt" in said)  # amid `site`
+        ):
             kind = "before Python had begun"
         if kind == "stopped":
             problems += what_is_wrong(trial, command.name, found["code"], said)
@@ -301,7 +303,7 @@ def summary(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
             value: {"trials": count, "passed": sum(not t["problems"] for t in trials if t[field] == value)}
             for value, count in sorted(Counter(t[field] for t in trials).items())
         }
-    seconds = [t["seconds_to_end"] or _GIVE_UP_SECONDS for t in trials]
+    seconds = [_GIVE_UP_SECONDS if t["seconds_to_end"] is None else t["seconds_to_end"] for t in trials]
     table["seconds_to_end"] = {"most": max(seconds), "median": sorted(seconds)[len(seconds) // 2]}
     table["reruns"] = sum("rerun_code" in t for t in trials)
     return table
@@ -334,11 +336,11 @@ def main() -> None:
         print(f"{name}: {runner.seconds[name]:.1f} s undisturbed", flush=True)
     counts = {
         "build": (50, 10),
-        "train": (12, 3),
-        "tune": (6, 2),
-        "tune-optuna": (4, 1),
+        "train": (8, 2),
+        "tune": (4, 1),
+        "tune-optuna": (2, 1),
         "fetch": (16, 6),
-        "tfds": (6, 1),
+        "tfds": (4, 1),
     }
     scaled = {name: (round(a * arguments.scale), round(b * arguments.scale) or 1) for name, (a, b) in counts.items()}
     trials = make_trials(runner, {name: scaled[name] for name in names}, arguments.seed)
