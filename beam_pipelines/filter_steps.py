@@ -130,9 +130,7 @@ class FilterSources:
             "counts": {stage: dict(values) for stage, values in counts.items()},
             "nodes": nodes_per_variant(kept_pages["kept"], num_variants),
             "edges": nodes_per_variant(edges["mask"], num_variants),
-            "bytes": {
-                os.path.basename(_file(self.folder, partition, suffix)): len(blocks[suffix]) for suffix in blocks
-            },
+            "bytes": {os.path.basename(path): len(content) for path, content in files.items()},
         }
         write_json(_file(self.folder, partition, _REPORT), report)
         yield Output(WRITTEN, partition, json.dumps(report["counts"]).encode())
