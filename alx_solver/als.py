@@ -193,7 +193,9 @@ class AlsTrainer:
 
     def _ridge(self, matrix: CsrMatrix, ranges: RowRanges) -> jax.Array:
         rule = RegularizationRule.of(self.hyperparameters, matrix.num_cols)
-        return put_sharded(self.mesh, ranges.pad(rule(matrix.row_lengths.astype(np.float64))).astype(np.float32))
+        ridge = ranges.pad(rule(matrix.row_lengths.astype(np.float64)))
+        with np.errstate(over="ignore"):  # what overflows makes the first epoch fail, with its causes in words
+            return put_sharded(self.mesh, ridge.astype(np.float32))
 
     def init(self) -> AlsState:
         """The state before the first epoch: the same numbers on any number of devices."""

@@ -36,6 +36,8 @@ _KEPT = 2
 _ROWS_HASHED_AT_ONCE = 1 << 16
 _PREFIX = "epoch-"
 _WRITING = ".writing-"
+_TABLES = ("row_table", "col_table")
+_REMEDY = "remove its folder to go on from an older one, or from the start"
 
 
 class CheckpointError(ValueError):
@@ -157,11 +159,29 @@ def read_checkpoint(directory: str | os.PathLike[str]) -> StoredTables | None:
     folder = found[-1]
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{folder}: unreadable manifest ({error}); remove the folder to go on") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: unreadable manifest ({error}); {_REMEDY}") from error
+    if not isinstance(manifest, dict):
+        raise CheckpointError(f"{folder}: its manifest is no JSON object; {_REMEDY}")
     if manifest.get("format") != FORMAT:
-        raise CheckpointError(f"{folder}: format {manifest.get('format')}, this version reads {FORMAT}")
+        raise CheckpointError(f"{folder}: format {manifest.get('format')}, this version reads {FORMAT}; {_REMEDY}")
+    if not _has_all_fields(manifest):
+        raise CheckpointError(f"{folder}: its manifest lacks what a checkpoint is of; {_REMEDY}")
     return StoredTables(folder, manifest)
+
+
+def _has_all_fields(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest says all that is read of it, in the types that are read."""
+    try:
+        rows, cols = manifest["matrix"]["shape"]
+        texts = [manifest["table_dtype"], manifest["matrix_sha256"], *map(manifest["sha256"].get, _TABLES)]
+        return (
+            all(type(number) is int for number in (rows, cols, manifest["epoch"]))
+            and all(isinstance(text, str) for text in texts)
+            and isinstance(manifest["hyperparameters"], dict)
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def checkpoint_identity(hyperparameters: Hyperparameters, table_dtype: str, matrix: CsrMatrix) -> dict[str, Any]:
@@ -201,13 +221,12 @@ def _write_table(folder: Path, table: Shaped[np.ndarray, "rows dim"]) -> str:
 
 
 def _read_table(folder: Path, dtype: str, sha256: str) -> Shaped[np.ndarray, "rows dim"]:
-    remedy = "remove its folder to go on from an older one"
     try:
         table = read_table(folder)
     except TableFileError as error:
-        raise CheckpointError(f"{folder}: unreadable ({error}); {remedy}") from error
+        raise CheckpointError(f"{folder}: unreadable ({error}); {_REMEDY}") from error
     if str(table.dtype) != dtype or _digest(table) != sha256:
-        raise CheckpointError(f"{folder}: damaged, its digest differs; {remedy}")
+        raise CheckpointError(f"{folder}: damaged, its digest differs; {_REMEDY}")
     return table
 
 

@@ -1,6 +1,6 @@
 """One axis of devices, and how tables and batches lie on it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -28,10 +28,22 @@ def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
         ForkedProcessError: this process was forked after JAX had its devices.
     """
     ready_devices()
-    chosen = list(jax.devices() if devices is None else devices)
+    chosen = jax.devices() if devices is None else check_devices(devices)
+    return Mesh(np.array(chosen), (AXIS,))
+
+
+def check_devices(devices: Any) -> list[jax.Device]:
+    """Devices that a caller names, as a list.
+
+    Raises:
+        ValueError: no sequence of JAX's devices, or an empty one.
+    """
+    chosen = list(devices) if isinstance(devices, Iterable) else None
+    if chosen is None or not all(isinstance(each, jax.Device) for each in chosen):
+        raise ValueError(f"devices must be a sequence of JAX's devices, such as jax.devices()[:2], got {devices!r}")
     if not chosen:
         raise ValueError("devices is empty: give at least one device, or None for all")
-    return Mesh(np.array(chosen), (AXIS,))
+    return chosen
 
 
 def name_devices(devices: Sequence[jax.Device]) -> list[tuple[str, int]]:

@@ -18,7 +18,7 @@ from alx_solver.csr import CsrMatrix
 from alx_solver.datasets.link_dataset import take_rows
 from alx_solver.epoch_record import EpochRecord
 from alx_solver.matrix_input import as_csr_matrix, check_columns, check_ids, listed
-from alx_solver.mesh import find_devices, name_devices
+from alx_solver.mesh import check_devices, find_devices, name_devices
 from alx_solver.model_files import load_model, save_model
 from alx_solver.options import Hyperparameters, Precision, SolverOptions
 from alx_solver.run_directory import RunOptions
@@ -88,12 +88,14 @@ class ALS:
             seed=seed,
         )
         self.options = RunOptions(
-            hyperparameters=hyperparameters, solver=solver or SolverOptions(), precision=precision or Precision()
+            hyperparameters=hyperparameters,
+            solver=SolverOptions() if solver is None else solver,
+            precision=Precision() if precision is None else precision,
         )
         self.epochs = epochs
         self.records: list[EpochRecord] = []
         self.matrix: CsrMatrix | None = None
-        self._devices = devices
+        self._devices = None if devices is None else check_devices(devices)
         self._model: TrainedModel | None = None
 
     def fit(self, data: Any, *, callback: Callable[[EpochRecord], None] | None = None) -> "ALS":

@@ -19,6 +19,10 @@ SOLVE_PRECISIONS = ("default", "high", "highest")
 FOLD_IN_REGULARIZATIONS = ("training", "plain")
 
 
+MAX_DIM = 1 << 16
+"""A gramian of such a width takes 16 GiB; XLA ends the process where a size does not fit its integers."""
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -33,7 +37,7 @@ class Hyperparameters:
     """The model: what is minimised, and from where.
 
     Attributes:
-        dim: width d of an embedding, at least 1.
+        dim: width d of an embedding, from 1 to `MAX_DIM`.
         regularization: lambda, at least 0.
         unobserved_weight: alpha, weight of every (row, col) pair, observed or not; at least 0.
         regularization_exponent: exponent on (n_r + alpha N); 1 is ALX's scale, 0 gives the same lambda to every row.
@@ -55,6 +59,7 @@ class Hyperparameters:
     def __post_init__(self) -> None:
         make_plain(self)
         _require(self.dim >= 1, f"dim must be at least 1, got {self.dim}")
+        _require(self.dim <= MAX_DIM, f"dim must be at most {MAX_DIM}, got {self.dim}")
         for name in ("regularization", "unobserved_weight", "regularization_exponent"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"{name} must be finite and not negative, got {value}")

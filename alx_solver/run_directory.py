@@ -161,11 +161,23 @@ class RunDirectory:
             file.write(json.dumps(record.to_json()) + "\n")
 
     def records(self) -> list[EpochRecord]:
-        """The whole lines of `metrics.jsonl`; a line that an interruption cut is left out."""
+        """The whole lines of `metrics.jsonl`; a line that an interruption cut is left out.
+
+        Raises:
+          RunDirectoryError: another line is no record.
+        """
         if not self.metrics_file.exists():
             return []
-        lines = self.metrics_file.read_text().split("\n")[:-1]
-        return [EpochRecord.from_json(json.loads(line)) for line in lines]
+        lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
+        return [self._record(number, line) for number, line in enumerate(lines, 1)]
+
+    def _record(self, number: int, line: bytes) -> EpochRecord:
+        try:
+            return EpochRecord.from_json(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunDirectoryError(
+                f"{self.metrics_file}: line {number} is no record of an epoch; remove that line to go on."
+            ) from error
 
     def rewind(self, epoch: int) -> list[EpochRecord]:
         """Drops the lines after `epoch`, which a resumed run will write again. Returns those kept."""

@@ -5,9 +5,11 @@
   round-N/       partitions after round N of the degree rule
   spills/        what the local engine's stages give each other
   graphs/        graph directories in the making
-  STAGE.done     marks of finished stages; PUBLISH, that all graphs are whole and are getting their final names
+  STAGE.done     marks of finished stages, with their files (`stage_marks`)
+  publish        the mark that all graphs are whole and are getting their final names
 
-Parsed archives are kept as long as they are parsed alike; everything later only while no archive and no option changes.
+Parsed archives are kept as long as they are parsed alike, by the same code; everything later only while no archive and
+no option changes, and while every file that a finished stage left is whole.
 """
 
 import dataclasses
@@ -16,18 +18,24 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import webgraph
 from beam_pipelines import storage
+from beam_pipelines.code_identity import code_identity
 from beam_pipelines.keyed_file import is_whole
 from beam_pipelines.parse_archive import ParseOptions
 from beam_pipelines.parsed_files import BLOCKS_SUFFIX, REPORT_SUFFIX, parsed_name
+from beam_pipelines.stage_marks import has_sizes, is_as_marked, write_mark
 from beam_pipelines.storage import join
 from webgraph.canonical_url import CANONICALIZER
+from webgraph.manifest import MANIFEST_FILE
 
 _log = logging.getLogger(__name__)
 _PLAN = "plan.json"
 _PUBLISH = "publish"
 _PARSED = "parsed"
+_GRAPHS = "graphs"
+_SPILLS = "spills"
+SPILL_MARK = "done"
+"""The mark of a stage of the local engine, in the folder of what it gave out."""
 
 
 class BuildWork:
@@ -59,7 +67,7 @@ class BuildWork:
           options: how archives are parsed.
           graph: what else decides what the graphs are, as JSON.
         """
-        parse = {"code": webgraph.__version__, "canonicalizer": CANONICALIZER, **dataclasses.asdict(options)}
+        parse = {"code": code_identity(), "canonicalizer": CANONICALIZER, **dataclasses.asdict(options)}
         plan = json.loads(json.dumps({"parse": parse, "graph": graph, "archives": archives}))
         before = self._plan()
         if before is None or before["parse"] != plan["parse"]:
@@ -68,6 +76,9 @@ class BuildWork:
             changed = [path for path, state in before["archives"].items() if plan["archives"].get(path) != state]
             for path in changed:
                 self._forget(path)
+            self._remove_all_but(_PLAN, _PARSED)
+        elif not self._is_whole():
+            _log.warning("%s: files of finished stages are cut or missing; they are made again", self.folder)
             self._remove_all_but(_PLAN, _PARSED)
         for folder in (self.folder, self.parsed):
             storage.make_folder(folder)
@@ -109,7 +120,7 @@ class BuildWork:
             _log.info("%s: done before", stage)
             return
         run()
-        storage.write_file(mark, b"")
+        write_mark(mark, join(self.folder, stage))
 
     @property
     def is_publishing(self) -> bool:
@@ -130,9 +141,28 @@ class BuildWork:
             storage.remove(join(self.folder, _PUBLISH))
         storage.remove_folder(self.folder)
 
+    def _is_whole(self) -> bool:
+        """Whether what finished stages left is as they left it; on an object store, where files come whole, it is."""
+        if not storage.is_local(self.folder):
+            return True
+        if self.is_publishing:  # some graphs may have their final names, and others be without the reports of parts
+            return all(map(_is_whole_graph, storage.list_folder(join(self.folder, _GRAPHS))))
+        marks = storage.list_files(self.folder, "*.done")
+        spills = storage.list_folder(join(self.folder, _SPILLS))
+        marked = [(mark, mark.removesuffix(".done")) for mark in marks]
+        marked += [(join(spill, SPILL_MARK), spill) for spill in spills if storage.exists(join(spill, SPILL_MARK))]
+        return all(is_as_marked(mark, folder) for mark, folder in marked)
+
     def _plan(self) -> Any:
+        """What the files here were made from; None where that is not known."""
         path = join(self.folder, _PLAN)
-        return storage.read_json(path) if storage.exists(path) else None
+        if not storage.exists(path):
+            return None
+        try:
+            plan = storage.read_json(path)
+        except ValueError:
+            return None
+        return plan if isinstance(plan, dict) and {"parse", "graph", "archives"} <= plan.keys() else None
 
     def _forget(self, path: str) -> None:
         for suffix in (REPORT_SUFFIX, BLOCKS_SUFFIX):
@@ -144,3 +174,12 @@ class BuildWork:
         for path in storage.list_folder(self.folder):
             if path.rstrip("/").rpartition("/")[2] not in names:
                 storage.remove(path)
+
+
+def _is_whole_graph(folder: str) -> bool:
+    """Whether a graph directory has all files that its manifest names, with their lengths."""
+    try:
+        files = storage.read_json(join(folder, MANIFEST_FILE))["files"]
+        return has_sizes(folder, {file["name"]: file["bytes"] for file in files})
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

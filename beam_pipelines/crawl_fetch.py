@@ -1,7 +1,8 @@
 """Copies files of the web or a store into a folder, each whole under its name, or else named as failed.
 
 A file arrives as NAME.part, beside NAME.part.json, which says of which version of which file it is; a later run goes on
-from there. It is checked to the end of its last record before it gets its name.
+from there. It is checked to the end of its last record before it gets its name. What has its name is not read again, as
+that would take hours for a crawl; the server is asked for its length, and a file of another one is named as failed.
 """
 
 import dataclasses
@@ -87,7 +88,7 @@ def fetch_file(
     advance: Callable[[int], None] = lambda count: None,
     stop: threading.Event = threading.Event(),  # noqa: B008  # never set
 ) -> Fetched:
-    """Fetches one file to `path`, until `stop` is set. What is there already under that name is whole, and left alone.
+    """Fetches one file to `path`, until `stop` is set. What is there already under that name is left alone.
 
     Raises:
       OSError: `path` cannot be written to.
@@ -95,7 +96,7 @@ def fetch_file(
     part = path + ".part"
     if os.path.exists(path):
         _forget(part)  # a run that was ended just after the renaming leaves the note
-        return Fetched(url=url, path=path, bytes=os.path.getsize(path))
+        return _found(url, path, retry)
     arrived = _arrived(url, part)
     was_begun = arrived.offset > 0
     sleep = cast(Callable[[float], None], stop.wait)
@@ -118,6 +119,21 @@ def fetch_file(
     os.replace(part, path)
     os.remove(part + ".json")
     return Fetched(url=url, path=path, bytes=arrived.offset, retries=reader.retries)
+
+
+def _found(url: str, path: str, retry: RetryOptions) -> Fetched:
+    """A file that has its name: whole, unless the server says that it is longer or shorter."""
+    size, source = os.path.getsize(path), make_source(url, retry)
+    try:
+        expected = source.size()
+    except RemoteReadError:  # it cannot be compared, which is no reason to refuse it
+        expected = size
+    finally:
+        source.close()
+    if size == expected:
+        return Fetched(url=url, path=path, bytes=size)
+    message = f"{url}: has {expected} bytes, and {path} has {size}; remove that file to have it fetched again"
+    return Fetched(url=url, path=path, bytes=size, failure="other_length", message=message)
 
 
 def _receive(url: str, part: str, reader: RemoteReader, advance: Callable[[int], None], stop: threading.Event) -> None:

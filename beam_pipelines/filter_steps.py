@@ -6,6 +6,7 @@ each one block, and then `PARTITION.json`, their counts.
 
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -16,14 +17,15 @@ from beam_pipelines.block import Block, decode_block, encode_block
 from beam_pipelines.degree_filter import nodes_per_variant
 from beam_pipelines.inlink_counter import InlinkCounter
 from beam_pipelines.merge_pages import merge_pages
+from beam_pipelines.stage_marks import has_sizes
 from beam_pipelines.step import INPUT, Groups, Output
-from beam_pipelines.storage import join, read_file, write_file, write_json
+from beam_pipelines.storage import join, read_file, read_json, write_file, write_json
 from webgraph.arrow_arrays import binary_array
 
 LINKS, PAGES, COUNTS, WRITTEN = "links", "pages", "counts", "written"
 StageCounts = dict[str, dict[str, int]]
 
-_PAGES, _EDGES = ".pages", ".edges"
+_PAGES, _EDGES, _REPORT = ".pages", ".edges", ".json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,16 +119,28 @@ class FilterSources:
             _pages(groups[PAGES]), [decode_block(block) for block in groups[LINKS]]
         )
         counts["filter"].update(found)
-        write_file(_file(self.folder, partition, _EDGES), encode_block(edges))
-        write_file(_file(self.folder, partition, _PAGES), encode_block(kept_pages))
+        files = {
+            _file(self.folder, partition, _EDGES): encode_block(edges),
+            _file(self.folder, partition, _PAGES): encode_block(kept_pages),
+        }
+        for path, content in files.items():
+            write_file(path, content)
         num_variants = len(self.options.min_degrees)
         report = {
             "counts": {stage: dict(values) for stage, values in counts.items()},
             "nodes": nodes_per_variant(kept_pages["kept"], num_variants),
             "edges": nodes_per_variant(edges["mask"], num_variants),
+            "bytes": {os.path.basename(path): len(content) for path, content in files.items()},
         }
-        write_json(join(self.folder, f"{partition:05}.json"), report)
+        write_json(_file(self.folder, partition, _REPORT), report)
         yield Output(WRITTEN, partition, json.dumps(report["counts"]).encode())
+
+    def is_written(self, partition: int) -> bool:
+        """Whether the files of a partition are whole in a local folder."""
+        try:
+            return has_sizes(self.folder, read_json(_file(self.folder, partition, _REPORT))["bytes"])
+        except (OSError, ValueError, KeyError):
+            return False
 
 
 def read_pages(folder: str, partition: int) -> Block:

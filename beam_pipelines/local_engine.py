@@ -9,10 +9,11 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from beam_pipelines.build_work import SPILL_MARK
 from beam_pipelines.filter_steps import (
     COUNTS,
     LINKS,
@@ -28,6 +29,7 @@ from beam_pipelines.keyed_file import KeyedValues, is_whole, read_index
 from beam_pipelines.machine import MachineOptions
 from beam_pipelines.parse_archive import ParseOptions
 from beam_pipelines.parsed_files import parse_to_files
+from beam_pipelines.stage_marks import write_empty_mark, write_mark
 from beam_pipelines.step import INPUT, Step
 from beam_pipelines.storage import write_keyed_file
 from beam_pipelines.task_pool import Task, TaskPool
@@ -63,7 +65,6 @@ _BYTES_PER_INPUT_BYTE = 8
 """What the step that takes most takes for each byte of compressed archives in its partition: measured, 3.5 at most."""
 
 _log = logging.getLogger(__name__)
-_DONE = "done"
 
 Spans = dict[int, list[tuple[str, int, int]]]
 """By key: file, offset and length of each value."""
@@ -163,14 +164,14 @@ class LocalEngine:
         `folder` is where the step reads more of a partition.
         """
         place = self._spills / name
-        if (place / _DONE).exists():
+        if (place / SPILL_MARK).exists():
             _log.info("%s: done before", name)
             return _spill(place)
         place.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         spans = {group: [spill.spans(output) for spill, output in outputs] for group, outputs in inputs.items()}
         wanted = sorted(set().union(*(part for parts in spans.values() for part in parts)) if keys is None else keys)
-        missing = [key for key in wanted if not is_whole(str(_path(place, key)))]
+        missing = [key for key in wanted if not (is_whole(str(_path(place, key))) and _is_written(step, key))]
         if len(missing) < len(wanted):
             _log.info("%s: %d of %d keys done before", name, len(wanted) - len(missing), len(wanted))
         tasks = []
@@ -181,13 +182,15 @@ class LocalEngine:
             tasks.append(Task(_run_step, task, TASK_BYTES + memory_factor * size))
         for _ in self._pool.run(tasks):
             pass
-        (place / _DONE).touch()
+        write_mark(str(place / SPILL_MARK), str(place))
         _log.info("%s: %d keys in %.2f s", name, len(missing), time.monotonic() - start)
         return _spill(place)
 
     def _remove(self, *spills: Spill) -> None:
         """Removes the files of stages that are not needed again, and leaves the mark that they are done."""
         for spill in spills:
+            for folder in {os.path.dirname(path) for path in spill.files}:
+                write_empty_mark(os.path.join(folder, SPILL_MARK))
             for path in spill.files:
                 os.remove(path)
 
@@ -206,6 +209,12 @@ def _run_step(
     step: Step, key: int, groups: dict[str, list[tuple[str, int, int]]], side: tuple[Any, ...], path: str
 ) -> None:
     write_keyed_file(path, step(key, {name: KeyedValues(spans) for name, spans in groups.items()}, *side))
+
+
+def _is_written(step: Step, key: int) -> bool:
+    """Whether the files that a step writes beside what it gives out are whole; most write none."""
+    check: Callable[[int], bool] | None = getattr(step, "is_written", None)
+    return check is None or check(key)
 
 
 def _path(place: Path, key: int) -> Path:

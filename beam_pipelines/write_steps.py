@@ -16,8 +16,9 @@ from beam_pipelines import node_ids, variant_rows
 from beam_pipelines.block import decode_block, encode_block
 from beam_pipelines.filter_steps import read_edges, read_pages
 from beam_pipelines.partitioning import choose_num_ranges, choose_num_samples
+from beam_pipelines.stage_marks import has_sizes
 from beam_pipelines.step import INPUT, Groups, Output, only_value
-from beam_pipelines.storage import join, write_file, write_json
+from beam_pipelines.storage import join, read_json, write_file, write_json
 from webgraph.arrow_arrays import binary_array, number_array
 from webgraph.graph_layout import GraphLayout
 from webgraph.graph_parts import describe_file, part_files
@@ -205,5 +206,18 @@ class WritePart:
             name: {"rows": rows.num_rows, "history": len(rows.col_tag), "ground_truth": len(rows.gt_tag)}
             for name, rows in content.splits().items()
         }
-        write_json(join(folder, f"part-{part:05}.json"), {"files": files, "splits": splits})
+        write_json(_report(folder, part), {"files": files, "splits": splits})
         yield Output(PARTS, key, b"")
+
+    def is_written(self, key: int) -> bool:
+        """Whether the files of a part are whole in a local folder."""
+        folder = self.plan.folders[key >> 32]
+        try:
+            files = read_json(_report(folder, key & 0xFFFFFFFF))["files"]
+            return has_sizes(folder, {file["name"]: file["bytes"] for file in files})
+        except (OSError, ValueError, KeyError):
+            return False
+
+
+def _report(folder: str, part: int) -> str:
+    return join(folder, f"part-{part:05}.json")

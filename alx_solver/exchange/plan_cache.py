@@ -2,13 +2,13 @@
 
 A plan is one `.npz` file (arrays, and a JSON text for the rest; no pickle) named by the xxh3 digest of all that it
 follows from: the matrix, the owners, the exchange and its options, the solver's costs, and `FORMAT`. It is written
-under a temporary name and renamed. A file that cannot be read is an error in words, never silently another plan.
+under a temporary name and renamed. The digest stands in the file too, so that a file which was copied or renamed is not
+taken for the plan of other data. A file that cannot be read is an error in words, never silently another plan.
 """
 
 import dataclasses
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from alx_solver.exchange.routed import RoutedArrays, RoutedOnDevice
 from alx_solver.exchange.staged import StagedArrays, StagedOnDevice
 from alx_solver.exchange.table import TableOnDevice
 
-FORMAT = 1
+FORMAT = 2
 _DEVICES: dict[str, tuple[type, type]] = {
     "table": (TableOnDevice, tuple),
     "routed": (RoutedOnDevice, RoutedArrays),
@@ -45,11 +45,12 @@ def cached_plan(exchange: Exchange, request: ExchangeRequest) -> ExchangePlan:
     """
     if request.options.plan_cache is None:
         return exchange.plan(request)
-    path = Path(request.options.plan_cache) / f"exchange-{plan_key(exchange, request)}.npz"
+    key = plan_key(exchange, request)
+    path = Path(request.options.plan_cache) / f"exchange-{key}.npz"
     if path.exists():
-        return read_plan(path)
+        return read_plan(path, key)
     plan = exchange.plan(request)
-    write_plan(path, plan)
+    write_plan(path, plan, key)
     return plan
 
 
@@ -69,10 +70,11 @@ def plan_key(exchange: Exchange, request: ExchangeRequest) -> str:
     return xxhash.xxh3_128_hexdigest(repr(described).encode())
 
 
-def write_plan(path: Path, plan: ExchangePlan) -> None:
-    """Writes a plan; a crash leaves nothing under the final name."""
+def write_plan(path: Path, plan: ExchangePlan, key: str) -> None:
+    """Writes a plan, which follows from what `key` is a digest of; a crash leaves nothing under the final name."""
     kind = next(name for name, (device, _) in _DEVICES.items() if isinstance(plan.device, device))
     described = {
+        "key": key,
         "kind": kind,
         "name": plan.name,
         "device": {field.name: getattr(plan.device, field.name) for field in dataclasses.fields(plan.device)},  # type: ignore[arg-type]
@@ -88,16 +90,18 @@ def write_plan(path: Path, plan: ExchangePlan) -> None:
     os.replace(writing, path)
 
 
-def read_plan(path: Path) -> ExchangePlan:
+def read_plan(path: Path, key: str) -> ExchangePlan:
     """The inverse of `write_plan`.
 
     Raises:
-        PlanCacheError: it is not such a file, or damaged.
+        PlanCacheError: it is not such a file, damaged (a ZIP file has a checksum of each array), or of another key.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         described = json.loads(str(arrays.pop("described")))
+        if described["key"] != key:
+            raise ValueError("it was made from other data or options")
         device_type, arrays_type = _DEVICES[described["kind"]]
         device = device_type(**{name: _device_field(name, value) for name, value in described["device"].items()})
         on_devices = [arrays[f"device_{index}"] for index in range(len(arrays) - len(_ARRAY_FIELDS))]
@@ -110,8 +114,9 @@ def read_plan(path: Path) -> ExchangePlan:
             held_rows=described["held_rows"],
             **{name: arrays[name] for name in _ARRAY_FIELDS},
         )
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise PlanCacheError(f"{path}: not a readable exchange plan ({error}); remove it to plan again") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise a dozen kinds on damaged bytes
+        reason = str(error) or type(error).__name__
+        raise PlanCacheError(f"{path}: not a readable exchange plan ({reason}); remove it to plan again") from error
 
 
 def _device_field(name: str, value: Any) -> Any:

@@ -100,3 +100,27 @@ def test_damage_is_an_error_in_words(tmp_path):
     (folder / "manifest.json").write_text("{")
     with pytest.raises(CheckpointError, match="unreadable manifest"):
         restore_checkpoint(tmp_path, trainer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"3",
+        b"\xff\xfe",
+        b'{"format": 2}',
+        b'{"format": 1}',
+        b'{"format": 2, "epoch": 1, "matrix": {}}',
+        b'{"format": 2, "epoch": 1, "matrix": {"shape": [1, 2]}, "table_dtype": "float32", "matrix_sha256": "", '
+        b'"hyperparameters": {}, "sha256": {"row_table": ""}}',
+        b'{"format": 2, "epoch": "1", "matrix": {"shape": [1, 2]}, "table_dtype": "float32", "matrix_sha256": "", '
+        b'"hyperparameters": {}, "sha256": {"row_table": "", "col_table": ""}}',
+    ],
+)
+def test_a_manifest_that_lacks_something_is_an_error_in_words(tmp_path, content):
+    trainer = make_trainer(power_law())
+    folder = save_checkpoint(tmp_path, trainer, trainer.init())
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"epoch-00000000: .*; remove its folder to go on from an older one"):
+        restore_checkpoint(tmp_path, trainer)

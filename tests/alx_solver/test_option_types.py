@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from alx_solver import als, options, run_directory, top_k, train, tune, tune_options
+from alx_solver.als import NotFiniteError
 from alx_solver.bench import peers, scaling
 from alx_solver.export import ExportOptions
 from alx_solver.model import ALS
@@ -106,6 +107,13 @@ def test_a_profile_with_text_for_a_number(tmp_path):
         ({"regularization": np.float32("nan")}, "regularization must be finite and not negative, got nan"),
         ({"unobserved_weight": np.float64("inf")}, "unobserved_weight must be finite"),
         ({"init_stddev": 10**400}, "init_stddev must be a number that a float can hold"),
+        ({"solver": {}}, "solver must be of type SolverOptions, got {}"),
+        ({"precision": ""}, "precision must be of type Precision"),
+        ({"dim": 2**40}, "dim must be at most 65536, got 1099511627776"),
+        ({"devices": "cpu"}, "devices must be a sequence of JAX's devices.* got 'cpu'"),
+        ({"devices": 1}, "devices must be a sequence of JAX's devices.* got 1"),
+        ({"devices": [0]}, "devices must be a sequence of JAX's devices"),
+        ({"devices": []}, "devices is empty"),
     ],
 )
 def test_a_model_refuses_them_before_it_is_trained(fields, message):
@@ -210,3 +218,9 @@ def test_a_tuning_takes_grids_of_numpy(tmp_path):
     folder.open({"options": dataclasses.asdict(found)}, resume=False)
     folder.append(trial)
     assert folder.open({"options": dataclasses.asdict(found)}, resume=True) == [trial]
+
+
+def test_a_regularization_beyond_float32_is_said_once(recwarn):
+    with pytest.raises(NotFiniteError, match="regularization"):
+        ALS(dim=2, regularization=1e39, epochs=1, devices=jax.devices()[:1]).fit(power_law())
+    assert not [str(warning.message) for warning in recwarn if "overflow" in str(warning.message)]

@@ -54,3 +54,39 @@ def test_a_damaged_file_is_an_error_in_words(tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(PlanCacheError, match=r"npz: not a readable exchange plan .* remove it to plan again"):
         cached_plan(make_exchange("routed"), request)
+
+
+def _flip_a_byte(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
+def test_no_cut_and_no_flipped_byte_is_another_plan(tmp_path):
+    request = request_for(matrix_with_neighbours(), 2, ExchangeOptions(plan_cache=str(tmp_path)))
+    made = cached_plan(make_exchange("routed"), request)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    cut = [whole[:length] for length in range(0, len(whole), len(whole) // 20)] + [whole[:-1]]
+    flipped = [_flip_a_byte(whole, place) for place in range(0, len(whole), len(whole) // 150)]
+    for content in (*cut, *flipped, b"PK\x03\x04", b"[]", np.random.default_rng(0).bytes(5000)):
+        path.write_bytes(content)
+        try:
+            kept = cached_plan(make_exchange("routed"), request)
+        except PlanCacheError as error:
+            assert "remove it to plan again" in str(error)  # a flip in a name that is not read is none
+        else:
+            assert_same(kept, made)
+            assert content in flipped
+
+
+def test_the_plan_of_other_data_under_the_name_is_an_error_in_words(tmp_path):
+    options = ExchangeOptions(plan_cache=str(tmp_path))
+    requests = [
+        request_for(matrix, 2, options) for matrix in (matrix_with_neighbours(), matrix_with_neighbours().transpose())
+    ]
+    paths = []
+    for request in requests:
+        cached_plan(make_exchange("routed"), request)
+        paths.append(tmp_path / f"exchange-{plan_key(make_exchange('routed'), request)}.npz")
+    paths[0].write_bytes(paths[1].read_bytes())
+    with pytest.raises(PlanCacheError, match=r"made from other data or options\); remove it to plan again"):
+        cached_plan(make_exchange("routed"), requests[0])

@@ -168,7 +168,9 @@ def test_the_same_command_again_asks_only_for_what_is_missing(server: HostileSer
     for path, data in zip(_PATHS, _FILES, strict=True):
         server.add(f"/{path}", data)
     assert _crawl(server, "--fetch", str(tmp_path)) == 0
-    asked = [path for _, path, _ in server.log]
+    asked = [path for command, path, _ in server.log if command == "GET"]
+    lengths = [path for command, path, _ in server.log if command == "HEAD"]
+    assert sorted(lengths) == sorted(f"/{path}" for path in _PATHS[:6])
     assert sorted(asked) == sorted([f"/crawl-data/{_NAME}/wat.paths.gz", *(f"/{path}" for path in _PATHS[6:])])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(Path(path).name for path in _PATHS)
 
@@ -245,6 +247,28 @@ def test_what_an_ended_run_left_beside_a_whole_file_goes(server: HostileServer, 
     (tmp_path / "a.gz.part.json").write_text("{}")
     assert fetch_file(url, str(path), _RETRY).failure == ""
     assert [left.name for left in tmp_path.iterdir()] == ["a.gz"]
+
+
+@pytest.mark.parametrize("there", [b"", _FILES[0][:-1], _FILES[0][:500], _FILES[0] + b"more", _FILES[1] + _FILES[0]])
+@pytest.mark.usefixtures("fast")
+def test_a_file_of_another_length_is_not_taken_for_whole(
+    server: HostileServer, tmp_path: Path, there: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / Path(_PATHS[0]).name
+    path.write_bytes(there)
+    assert _crawl(server, "--fetch", str(tmp_path), "--limit", "1") == 1
+    captured = capsys.readouterr()
+    assert not captured.out and path.read_bytes() == there
+    assert f"{path} has {len(there)}; remove that file to have it fetched again" in captured.err
+    path.unlink()
+    assert _crawl(server, "--fetch", str(tmp_path), "--limit", "1") == 0
+    assert path.read_bytes() == _FILES[0]
+
+
+def test_a_file_is_left_alone_where_the_server_does_not_say_its_length(server: HostileServer, tmp_path: Path) -> None:
+    (tmp_path / "a.gz").write_bytes(_FILES[0])
+    fetched = fetch_file(f"{server.url}/not-there/a.gz", str(tmp_path / "a.gz"), _RETRY)
+    assert not fetched.failure and fetched.bytes == len(_FILES[0])
 
 
 def test_a_crawl_in_a_store(tmp_path: Path) -> None:
