@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipelines.build_graph import build
 from beam_pipelines.cli import main
 from beam_pipelines.inputs import InputError, expand_inputs
 from beam_pipelines.keyed_file import is_whole
@@ -98,3 +99,34 @@ def test_every_cut_of_a_keyed_file_is_seen(tmp_path: Path) -> None:
         assert not is_whole(str(path)), size
     path.unlink()
     assert not is_whole(str(path))
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("file/sub/out", "would lie in file, which is a file; name a folder"),
+        ("dangling", "The output dangling is a link to what is not there; name a folder"),
+        ("dangling/out", "would lie in dangling, which is a link to what is not there"),
+        ("", "The output has no name; name a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    Path("dangling").symlink_to("nowhere")
+    with pytest.raises(InputError, match=said):
+        build(["a.warc"], output)
+
+
+@pytest.mark.parametrize("item", ["", "a\0b"])
+def test_an_input_without_a_name(item: str) -> None:
+    with pytest.raises(InputError, match="is no name of a file"):
+        expand_inputs([item])
+
+
+def test_a_list_with_a_byte_of_zero(tmp_path: Path) -> None:
+    (tmp_path / "a.paths").write_bytes(b"a.warc\0\n")
+    with pytest.raises(InputError, match="a byte of zero"):
+        expand_inputs([str(tmp_path / "a.paths")])
