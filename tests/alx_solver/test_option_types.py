@@ -153,6 +153,13 @@ def test_k_is_an_integer(model, k):
             ask(0, k=k)
 
 
+@pytest.mark.parametrize("k", [2**31, 10**30])
+def test_k_has_a_limit(model, k):
+    for search in (model.recommend, model.similar):
+        with pytest.raises(ValueError, match="k must be at most 2147483647"):
+            search([0], k=k)
+
+
 def test_a_callback_that_is_no_function_is_refused_before_training(monkeypatch):
     monkeypatch.setattr(als.AlsTrainer, "__init__", None)  # nothing is trained
     with pytest.raises(TypeError, match="callback must be a function of an EpochRecord, got list"):
