@@ -13,7 +13,9 @@ from beam_pipelines.keyed_file import is_whole
 from beam_pipelines.step import Output
 from beam_pipelines.storage import list_files, write_keyed_file
 from tests.beam_pipelines.archives import members, page_record
-from tests.beam_pipelines.graphs import read_graph
+from tests.beam_pipelines.graphs import build_files, read_graph
+from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
+from webgraph.verify import verify_graph
 
 _URLS = [f"https://www.a.de/{number}" for number in range(8)]
 _ARCHIVE = members(page_record(url, _URLS) for url in _URLS)
@@ -130,3 +132,11 @@ def test_a_list_with_a_byte_of_zero(tmp_path: Path) -> None:
     (tmp_path / "a.paths").write_bytes(b"a.warc\0\n")
     with pytest.raises(InputError, match="a byte of zero"):
         expand_inputs([str(tmp_path / "a.paths")])
+
+
+@pytest.mark.parametrize("name", ["~", "~root"])
+def test_a_tilde_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_synthetic_crawl("made", SyntheticCrawlOptions(num_pages=30, seed=1, num_files=1))
+    build_files(sorted(Path("made").rglob("*.wat.gz")), Path(name))
+    assert all(not verify_graph(folder).findings for folder in Path(name).iterdir() if folder.is_dir())
