@@ -28,6 +28,8 @@ from webgraph.option_values import plain_integer
 
 Found = tuple[Int64[np.ndarray, "*queries k"], Float32[np.ndarray, "*queries k"]]
 
+_MAX_K = 2**31 - 1
+
 
 class ALS:
     """Implicit-feedback matrix factorisation.
@@ -276,6 +278,8 @@ def _checked_k(k: int) -> int:
     k = plain_integer("k", k)
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
+    if k > _MAX_K:
+        raise ValueError(f"k must be at most {_MAX_K}, got {k}")
     return k
 
 

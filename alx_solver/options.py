@@ -19,6 +19,7 @@ SOLVE_PRECISIONS = ("default", "high", "highest")
 FOLD_IN_REGULARIZATIONS = ("training", "plain")
 
 
+_MAX_FLOAT32 = (2 - 2**-23) * 2.0**127
 MAX_DIM = 1 << 16
 """A gramian of such a width takes 16 GiB; XLA ends the process where a size does not fit its integers."""
 
@@ -63,6 +64,7 @@ class Hyperparameters:
         for name in ("regularization", "unobserved_weight", "regularization_exponent"):
             value = getattr(self, name)
             _require(math.isfinite(value) and value >= 0, f"{name} must be finite and not negative, got {value}")
+            _require(value <= _MAX_FLOAT32, f"{name} must be at most {_MAX_FLOAT32:g}, as float32 is, got {value}")
         stddev = self.init_stddev
         _require(math.isfinite(stddev) and stddev > 0, f"init_stddev must be positive, got {stddev}")
         _require(0 <= self.seed < 2**32, f"seed must be in [0, 2**32), got {self.seed}")

@@ -62,8 +62,8 @@ def build(
       InputError: the inputs cannot be listed, or an option is wrong.
       BuildError: too much of the input is damaged, there is no page in it, or a graph directory is in the way.
     """
-    if storage.is_local(output) and os.path.exists(output) and not os.path.isdir(output):
-        raise InputError(f"The output {output} is a file; name a folder, which is made if it is not there.")
+    if storage.is_local(output):
+        _check_place(output)
     if not beam_args and not storage.is_local(output):
         raise InputError(f"{output} is not on this machine; name a runner of Beam, such as --runner=DataflowRunner.")
     if beam_args:
@@ -174,6 +174,23 @@ def _remove_unnamed(folder: str) -> None:
     names = {MANIFEST_FILE, *(file.name for file in _read_manifest(folder).files)}
     paths = storage.list_files(folder, "*")
     storage.remove_files([path for path in paths if path.rpartition("/")[2] not in names])
+
+
+def _check_place(output: str) -> None:
+    """Refuses an output that cannot be a folder.
+
+    Raises:
+      InputError: it, or what it is to lie in, is a file, or a link to what is not there; or it has no name.
+    """
+    if not output:
+        raise InputError("The output has no name; name a folder, which is made if it is not there.")
+    place = output
+    while place and not os.path.lexists(place):
+        place = os.path.dirname(place.rstrip("/"))
+    if place and not os.path.isdir(place):
+        what = "a file" if os.path.exists(place) else "a link to what is not there"
+        where = f"The output {output} is" if place == output else f"The output {output} would lie in {place}, which is"
+        raise InputError(f"{where} {what}; name a folder, which is made if it is not there.")
 
 
 def _check_free(folders: Iterable[str], overwrite: bool) -> None:

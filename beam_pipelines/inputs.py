@@ -44,6 +44,8 @@ def expand_inputs(inputs: list[str], *, base: str | None = None, retry: RetryOpt
     """
     paths: set[str] = set()
     for item in inputs:
+        if not item or "\0" in item:
+            raise InputError(f"The input {item!r} is no name of a file; name archives, globs or manifests of paths.")
         _check_url(item)
         found = _matches(item) if _is_glob(item) else [item]
         if _name(item).endswith(MANIFEST_SUFFIXES):
@@ -92,6 +94,8 @@ def _entries(content: bytes, path: str) -> list[str]:
         lines = re.split("\r\n|\n|\r", content.decode())
     except UnicodeDecodeError as error:
         raise InputError(f"The manifest {path} cannot be read as lines of paths in UTF-8 ({error}).") from error
+    if b"\0" in content:
+        raise InputError(f"The manifest {path} cannot be read as lines of paths: it has a byte of zero in it.")
     entries = (line.removeprefix("\ufeff").strip(" \t") for line in lines)
     return [entry for entry in entries if entry and not entry.startswith("#")]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_graph
 from webgraph.graph_layout import SPLITS
 from webgraph.graph_statistics import QUANTILES, DegreeStatistics, GraphStatistics, graph_statistics
-from webgraph.manifest import MANIFEST_FILE
+from webgraph.manifest import MANIFEST_FILE, why_no_graph
 from webgraph.printable import printable
 from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
 from webgraph.verify import VerifyReport, verify_graph
@@ -89,7 +89,7 @@ def graph_folders(directories: list[Path]) -> list[Path]:
 def _existing(directory: Path) -> Path:
     folder = find_graph(directory)
     if not (folder / MANIFEST_FILE).is_file():
-        raise GraphDirectoryError(f"{directory} is no complete graph directory: it has no {MANIFEST_FILE}; build one.")
+        raise GraphDirectoryError(why_no_graph(directory))
     return folder
 
 

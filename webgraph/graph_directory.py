@@ -133,7 +133,8 @@ class GraphDirectory:
         """A Parquet file whose columns and sizes have been checked; what it raises is told as damage, by its path."""
         path = self.path / self.manifest.layout.parquet_file(table, part)
         try:
-            with open(path, "rb") as source, pq.ParquetFile(path) as file:
+            # Arrow takes a leading ~ for a home, so the path is given whole.
+            with open(path, "rb") as source, pq.ParquetFile(os.path.abspath(path)) as file:
                 check_schema(file, schema)
                 yield file, check_sizes(file, source, os.fstat(source.fileno()).st_size)
         except (pa.ArrowException, OSError, ValueError, MemoryError) as error:

@@ -185,10 +185,19 @@ def read_manifest(folder: Path, canonicalizer: str | None = None) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
-        raise ManifestError(f"{folder} is no complete graph directory: it has no {MANIFEST_FILE}; build it again.")
+        raise ManifestError(why_no_graph(folder))
     if path.stat().st_size > _MAX_BYTES:
         raise ManifestError(f"{path} has {path.stat().st_size} bytes, more than a manifest's {_MAX_BYTES}.")
     return parse_manifest(path.read_bytes(), str(path), canonicalizer)
+
+
+def why_no_graph(folder: Path) -> str:
+    """Why there is no manifest in a folder, and what to do, in a sentence."""
+    if folder.is_dir():
+        return f"{folder} is no complete graph directory: it has no {MANIFEST_FILE}; build it again."
+    if folder.exists():
+        return f"{folder} is a file and no complete graph directory; name the folder of a graph."
+    return f"{folder} does not exist, so it is no complete graph directory; name a folder that is there, or build one."
 
 
 def parse_manifest(data: bytes, path: str, canonicalizer: str | None = None) -> Manifest:

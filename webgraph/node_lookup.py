@@ -5,6 +5,7 @@ part's row groups, then inside one row group. That reads the first page of a few
 """
 
 import bisect
+import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -105,7 +106,7 @@ def require_urls(graph: GraphDirectory) -> None:
 def _open(graph: GraphDirectory, part: int) -> pq.ParquetFile:
     path = graph.path / graph.manifest.layout.parquet_file(NODES, part)
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(os.path.abspath(path))  # Arrow takes a leading ~ for a home
     except (pa.ArrowException, OSError) as error:
         raise GraphDirectoryError(f"{path} is damaged ({error}); copy or build it again.") from error
 

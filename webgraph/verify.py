@@ -16,7 +16,7 @@ import xxhash
 from webgraph.canonical_url import CANONICALIZER
 from webgraph.graph_directory import GraphDirectory, GraphDirectoryError, find_graph
 from webgraph.graph_layout import NODES, PARQUET_SUFFIX, SPLITS
-from webgraph.manifest import MANIFEST_FILE, NO_URLS
+from webgraph.manifest import MANIFEST_FILE, NO_URLS, why_no_graph
 from webgraph.node_block import NodeBlock
 from webgraph.row_block import RowBlock, slice_rows
 from webgraph.tfrecord import TFRecordError, read_records
@@ -55,9 +55,7 @@ def verify_graph(path: str | os.PathLike[str], on_check: Callable[[str], None] |
     """
     folder = find_graph(Path(path))
     if not (folder / MANIFEST_FILE).is_file():
-        raise GraphDirectoryError(
-            f"{folder} is no complete graph directory: it has no {MANIFEST_FILE}; build it again."
-        )
+        raise GraphDirectoryError(why_no_graph(folder))
     checks: list[str] = []
     findings: list[Finding] = []
     try:

@@ -136,8 +136,8 @@ def test_an_output_that_cannot_be_written_to(inputs: list[str], small_disk: Path
 
 def test_an_output_under_a_file(inputs: list[str], tmp_path: Path) -> None:
     code, words = _build(inputs, Path(inputs[0]) / "out")
-    assert code == 1
-    assert f"error: [Errno 20] Not a directory: '{inputs[0]}/out'" in words
+    assert code == 2
+    assert f"error: The output {inputs[0]}/out would lie in {inputs[0]}, which is a file; name a folder" in words
 
 
 @pytest.mark.parametrize("fault", ["gone", "cut short", "a folder"])

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipelines.build_graph import build
 from beam_pipelines.cli import main
 from beam_pipelines.inputs import InputError, expand_inputs
 from beam_pipelines.keyed_file import is_whole
 from beam_pipelines.step import Output
 from beam_pipelines.storage import list_files, write_keyed_file
 from tests.beam_pipelines.archives import members, page_record
-from tests.beam_pipelines.graphs import read_graph
+from tests.beam_pipelines.graphs import build_files, read_graph
+from webgraph.synthetic_crawl import SyntheticCrawlOptions, write_synthetic_crawl
+from webgraph.verify import verify_graph
 
 _URLS = [f"https://www.a.de/{number}" for number in range(8)]
 _ARCHIVE = members(page_record(url, _URLS) for url in _URLS)
@@ -98,3 +101,42 @@ def test_every_cut_of_a_keyed_file_is_seen(tmp_path: Path) -> None:
         assert not is_whole(str(path)), size
     path.unlink()
     assert not is_whole(str(path))
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("file/sub/out", "would lie in file, which is a file; name a folder"),
+        ("dangling", "The output dangling is a link to what is not there; name a folder"),
+        ("dangling/out", "would lie in dangling, which is a link to what is not there"),
+        ("", "The output has no name; name a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    Path("dangling").symlink_to("nowhere")
+    with pytest.raises(InputError, match=said):
+        build(["a.warc"], output)
+
+
+@pytest.mark.parametrize("item", ["", "a\0b"])
+def test_an_input_without_a_name(item: str) -> None:
+    with pytest.raises(InputError, match="is no name of a file"):
+        expand_inputs([item])
+
+
+def test_a_list_with_a_byte_of_zero(tmp_path: Path) -> None:
+    (tmp_path / "a.paths").write_bytes(b"a.warc\0\n")
+    with pytest.raises(InputError, match="a byte of zero"):
+        expand_inputs([str(tmp_path / "a.paths")])
+
+
+@pytest.mark.parametrize("name", ["~", "~root"])
+def test_a_tilde_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_synthetic_crawl("made", SyntheticCrawlOptions(num_pages=30, seed=1, num_files=1))
+    build_files(sorted(Path("made").rglob("*.wat.gz")), Path(name))
+    assert all(not verify_graph(folder).findings for folder in Path(name).iterdir() if folder.is_dir())

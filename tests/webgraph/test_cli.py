@@ -93,3 +93,13 @@ def test_other_arguments_reach_commands_that_take_them(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [_Entry("take", add_command)])
     assert cli.main(["take", "--runner=FnApiRunner"]) == cli.EXIT_OK
     assert taken == [["--runner=FnApiRunner"]]
+
+
+@pytest.mark.parametrize("command", ["verify", "stats"])
+def test_what_is_no_graph_is_said_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    said = {"none": "does not exist,", "file": "is a file and no", "empty": "is no complete graph directory: it has no"}
+    for name, words in said.items():
+        assert cli.main([command, str(tmp_path / name)]) == cli.EXIT_USAGE
+        assert f"{tmp_path / name} {words}" in " ".join(capsys.readouterr().err.split())
