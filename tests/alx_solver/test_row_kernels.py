@@ -90,8 +90,16 @@ def test_numba_that_may_not_compile_is_left_out(monkeypatch, caplog):
         ValueError, match="which is told by NUMBA_DISABLE_JIT not to compile: mend that, or take 'auto'"
     ):
         with_kernel(cg, "native", "cpu")
+
+
+def test_numba_that_is_missing_or_cannot_be_imported_is_left_out(monkeypatch):
+    def refuse(name):
+        raise ImportError("Numba needs an older\nNumPy")
+
+    monkeypatch.setattr(row_kernels.importlib, "import_module", refuse)
+    assert row_kernels.numba_fault() == "cannot be imported (Numba needs an older NumPy)"
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert row_kernels.numba_fault().startswith("cannot be imported (")
+    assert row_kernels.numba_fault() == "is not installed"
 
 
 def test_options_name_the_valid_kernels():
