@@ -130,7 +130,6 @@ class Runner:
 
     def _stop(self, trial: Trial, command: Stoppable, folder: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         """Waits for the moment, sends, and waits for the end."""
-        began = time.monotonic()
         reached = command.moments.get(trial.moment, lambda folder: True)
         if trial.moment == WAITING:
             reached = lambda folder: has_opened(process.pid, folder / command.locked)  # noqa: E731
@@ -139,13 +138,13 @@ class Runner:
         time.sleep(trial.seconds if process.poll() is None else 0)
         pid = process.pid
         if trial.target == "worker":
-            workers = children_of(process.pid)
+            workers, began = children_of(process.pid), time.monotonic()
             while process.poll() is None and not workers and time.monotonic() < began + _GIVE_UP_SECONDS:
                 time.sleep(_POLL_SECONDS)
                 workers = children_of(process.pid)
             pid = random.Random(label_of(trial)).choice(workers) if workers else -1
         sent = time.monotonic()
-        was_running = process.poll() is None
+        was_running = process.poll() is None and pid > 0  # there may be no worker at that moment, nor later
         _send(pid, trial)
         if trial.pause is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -169,7 +168,7 @@ class Runner:
                 os.kill(pid, signal.SIGKILL)
         process.wait()
         problems = []
-        if found["seconds_to_end"] is None or found["seconds_to_end"] > ALLOWED_SECONDS:
+        if (found["was_running"] and (found["seconds_to_end"] or 0) > ALLOWED_SECONDS) or found["code"] is None:
             problems.append(f"ended after {found['seconds_to_end']} s")
         if left:
             problems.append(f"{len(left)} processes are left")
