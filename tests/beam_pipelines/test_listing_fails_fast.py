@@ -42,7 +42,7 @@ def test_refused_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_never_answers(server: HostileServer) -> None:
-    server.add(_LIST, b"", hostile.silence(1.5))
+    server.add(_LIST, b"", hostile.silence)
     assert "no answer in the time allowed after 2 retries. Try again later" in _listing(server.url)
 
 
