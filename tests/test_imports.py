@@ -14,7 +14,17 @@ _MAX_LINES = 400
 _MAX_FIELDS = 8
 
 _WEBGRAPH = {"webgraph", "numpy", "pyarrow", "xxhash", "rich", "url", "ada_url", "google_crc32c"}
-_PIPELINE = {"beam_pipelines", "apache_beam", "brotli", "msgspec", "resiliparse", "selectolax", "warcio", "webencodings", "zlib_ng"}
+_PIPELINE = {
+    "beam_pipelines",
+    "apache_beam",
+    "brotli",
+    "msgspec",
+    "resiliparse",
+    "selectolax",
+    "warcio",
+    "webencodings",
+    "zlib_ng",
+}
 _SOLVER = {"alx_solver", "jax", "jaxlib", "jaxtyping", "ml_dtypes", "scipy", "tensorboardX", "orbax"}
 _ALLOWED = {
     "webgraph": _WEBGRAPH,
