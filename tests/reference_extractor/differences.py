@@ -23,6 +23,7 @@ class Difference(enum.Enum):
     ESCAPE_SEQUENCE = "Encoding Standard, decoders: escape sequences are of ISO-2022-JP alone"
     ENCODING = "13.2.3.2, determining the character encoding; Encoding Standard, labels"
     CONTENT_TYPE = "MIME Sniffing Standard, unknown types; Fetch Standard, extract a MIME type"
+    XHTML = "14.2, parsing XHTML documents"
     CONTENT_ENCODING = "RFC 9110, 8.4, content encodings; RFC 9112, 7.1, chunked"
     CONTENT_LENGTH = "RFC 9112, 6.3, message body length: it ends at Content-Length"
     EMPTY_LINE = "RFC 9112, 2.1: a message begins with its start line"
